@@ -1,0 +1,1 @@
+"""The rooms of the house; architecture tests hold their order."""

@@ -1,0 +1,1 @@
+"""Makes sure that somebody reads the trail."""

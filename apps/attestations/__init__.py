@@ -1,0 +1,1 @@
+"""Each quarter, owners state and sign what is true."""

@@ -1,0 +1,1 @@
+"""Remembers every act so that a missing or changed line shows."""

@@ -1,0 +1,21 @@
+"""The one place that reads the wall clock; verbs and rules take `now` or `today` as an argument."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def organisation_zone() -> ZoneInfo:
+    """The zone in which the organisation's deadlines are local dates."""
+    return ZoneInfo(settings.ORGANISATION_TIME_ZONE)
+
+
+def local_date(moment: datetime) -> date:
+    """The organisation's calendar date at a moment."""
+    return moment.astimezone(organisation_zone()).date()

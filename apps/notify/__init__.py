@@ -1,0 +1,1 @@
+"""Says things to people once, and proves it did."""

@@ -1,0 +1,1 @@
+"""Who exists, in which function, and whether they are here today."""

@@ -1,0 +1,178 @@
+"""People, functions, seats and granted roles."""
+
+import uuid
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+
+from apps.people.rules import RoleName, initials
+
+
+class PersonManager(BaseUserManager["Person"]):
+    """Look-up by address in any case. People are created by `actions.provision_person` only."""
+
+    def get_by_natural_key(self, username: str | None) -> "Person":
+        return self.get(email=(username or "").lower())
+
+
+class Person(AbstractBaseUser, PermissionsMixin):
+    """Somebody known to the portal, or a service account. Deactivated, never deleted.
+
+    (id, is_active) and (id, kind) are unique so that other tables can demand an active human by foreign key.
+    """
+
+    class Kind(models.TextChoices):
+        HUMAN = "human", "Person"
+        SERVICE = "service", "Service account"
+
+    class Theme(models.TextChoices):
+        SYSTEM = "", "As the device is set"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.HUMAN)
+    email = models.EmailField("email address", unique=True)
+    display_name = models.CharField("name", max_length=200)
+    title = models.CharField(max_length=200, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    line_manager = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="reports")
+    deputy = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="deputy_of")
+    functions: "models.ManyToManyField[Function, Any]" = models.ManyToManyField(
+        "people.Function", blank=True, related_name="people"
+    )
+    is_active = models.BooleanField(default=True)
+    is_invented = models.BooleanField(default=False)
+    theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.SYSTEM, blank=True)
+    shortcuts = models.BooleanField("single-key shortcuts", default=True)
+    created_at = models.DateTimeField()
+    deactivated_at = models.DateTimeField(null=True, blank=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["display_name"]
+    objects: ClassVar[PersonManager] = PersonManager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["id", "is_active"], name="person_id_is_active"),
+            models.UniqueConstraint(fields=["id", "kind"], name="person_id_kind"),
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")),
+                name="person_email_lower",
+                violation_error_message="An email address is kept in lower case.",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(display_name=""),
+                name="person_has_name",
+                violation_error_message="A person needs a name.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deputy=None) | ~models.Q(deputy=models.F("id")),
+                name="person_deputy_is_another",
+                violation_error_message="Nobody is their own deputy. Choose another person.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(line_manager=None) | ~models.Q(line_manager=models.F("id")),
+                name="person_manager_is_another",
+                violation_error_message="Nobody is their own line manager. Choose another person.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_active=True, deactivated_at=None)
+                | models.Q(is_active=False, deactivated_at__isnull=False),
+                name="person_deactivation_dated",
+            ),
+            models.CheckConstraint(condition=models.Q(is_superuser=False), name="person_no_superuser"),
+        )
+        indexes = (models.Index(Lower("display_name"), name="person_name"),)
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def initials(self) -> str:
+        return initials(self.display_name)
+
+    @property
+    def audit_id(self) -> str:
+        return f"u:{self.pk}"
+
+    @property
+    def audit_name(self) -> str:
+        return self.display_name
+
+    @cached_property
+    def audit_function(self) -> str:
+        """Functions as they are now, for the trail. Costs one query the first time."""
+        return ", ".join(self.functions.order_by("position").values_list("name", flat=True)) or self.title
+
+
+class Function(models.Model):
+    """A function of the organisation, such as Security or Finance. Not a business unit."""
+
+    code = models.CharField(primary_key=True, max_length=20)
+    name = models.CharField(max_length=60)
+    seat_title = models.CharField(max_length=60)
+    position = models.PositiveSmallIntegerField(unique=True)
+
+    class Meta:
+        ordering = ("position",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Seat(models.Model):
+    """The one place that speaks for a function: held by one active person, or vacant.
+
+    The database demands an active human in it (foreign keys in migration 0002) and lets other tables demand
+    that it is held, by way of the generated `is_held`.
+    """
+
+    function = models.OneToOneField(Function, models.PROTECT, primary_key=True, related_name="seat")
+    holder = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="seats")
+    since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(holder=None, since=None)
+                | models.Q(holder__isnull=False, since__isnull=False),
+                name="seat_held_since",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"seat of {self.function_id}"
+
+
+class RoleGrant(models.Model):
+    """A role that somebody gave to a person, until a day or until revoked."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="role_grants")
+    role = models.CharField(max_length=20, choices=[(role.value, role.value.capitalize()) for role in RoleName])
+    granted_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    granted_at = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["person", "role"],
+                condition=models.Q(revoked_at=None),
+                name="role_grant_once",
+                violation_error_message="This person has this role already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in RoleName]), name="role_grant_known_role"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.role} for {self.person_id}"

@@ -1,0 +1,47 @@
+"""Names of functions, roles and seats; what counts as a person. No Django here."""
+
+import re
+from enum import StrEnum
+
+# Function code -> (function, title of its seat). The order is the order of the matrix.
+FUNCTIONS: dict[str, tuple[str, str]] = {
+    "ciso": ("Security", "CISO"),
+    "engineering": ("Engineering", "VP Engineering"),
+    "cto": ("Technology", "CTO"),
+    "platform": ("Platform", "VP IT and Platform"),
+    "ai_lead": ("AI", "Head of AI"),
+    "finance": ("Finance", "Head of Finance"),
+    "legal": ("Legal", "General Counsel"),
+    "board": ("Board", "Board committee chair"),
+}
+
+
+class RoleName(StrEnum):
+    """Roles that are granted. Owner, seat holder and mandate holder are facts, not grants."""
+
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    BOARD = "board"
+
+
+# Local parts that name a duty or a team. Such an address reaches whoever reads it today: nobody answers.
+ROLE_WORDS = {
+    "admin", "agency", "ai", "caio", "cdaio", "cdo", "ciso", "compliance", "contact", "data", "desk", "feedback",
+    "governance", "group", "help", "helpdesk", "info", "inquiries", "mail", "noreply", "office", "open",
+    "operations", "policy", "postmaster", "press", "privacy", "public", "security", "service", "shared",
+    "support", "tbd", "team", "use", "webmaster",
+}  # fmt: skip
+
+
+def is_role_address(address: str) -> bool:
+    """True where the local part names a duty or a team (caio@, ai-team@), not a person."""
+    local = address.split("@", 1)[0].lower()
+    return any(word in ROLE_WORDS for word in re.split(r"[._+\-\d]+", local))
+
+
+def initials(name: str) -> str:
+    """Up to two letters for the mark before a name."""
+    words = [word for word in re.split(r"[\s]+", name.strip()) if word and word[0].isalpha()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()

@@ -1,0 +1,1 @@
+"""Where you land: what waits for you, across all of it."""

@@ -1,0 +1,1 @@
+"""One honest page for the board."""

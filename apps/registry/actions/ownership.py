@@ -1,0 +1,237 @@
+"""Who answers: nominate, accept, decline, withdraw; and the one place where an owner changes."""
+
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+
+from apps.audit.actions import record
+from apps.audit.rules import Actor, Kind, Subject
+from apps.common.clock import local_date
+from apps.common.errors import NotAllowed, Refused
+from apps.common.workdays import add_working_days
+from apps.notify.actions import enqueue
+from apps.people.models import Person
+from apps.registry.actions.grants import sync_grants
+from apps.registry.models import Nomination, OwnershipTerm, System
+from apps.registry.queries.succession import interim_for
+from apps.registry.rules import Stage
+
+# Working days in which a nomination is answered before it escalates.
+ANSWER_WITHIN = 5
+
+
+def system_subject(system: System) -> Subject:
+    """How the trail refers to a system."""
+    return Subject("system", str(system.pk), f"{system.name} ({system.key})")
+
+
+def locked(system: System) -> System:
+    """The system's row, locked for this transaction. The one way to lock it."""
+    return System.objects.select_for_update(no_key=True).get(pk=system.pk)
+
+
+def change_owner(system: System, person: Person, basis: str, *, now: datetime, derivation: list[Any]) -> None:
+    """Close the current term, open the next and point the system at its person. The system has to be locked.
+
+    Does not write to the trail: the verb that calls it does.
+    """
+    current = OwnershipTerm.objects.filter(system=system, period__upper_inf=True).first()
+    if current is not None:
+        OwnershipTerm.objects.filter(pk=current.pk).update(period=DateTimeTZRange(current.period.lower, now))
+    OwnershipTerm.objects.create(
+        system=system, person=person, basis=basis, period=DateTimeTZRange(now, None), derivation=derivation
+    )
+    system.owner, system.owner_basis, system.updated_at = person, basis, now
+    system.save(update_fields=["owner", "owner_basis", "updated_at"])
+
+
+def require_can_answer(person: Person) -> None:
+    """Raise Refused for somebody who can't answer for a system: a service account or a deactivated person."""
+    if person.kind != Person.Kind.HUMAN:
+        raise Refused(f"{person.display_name} is a service account. Choose a person.")
+    if not person.is_active:
+        raise Refused(f"{person.display_name} is deactivated. Choose an active person.")
+
+
+@transaction.atomic
+def nominate_owner(
+    system: System,
+    nominee: Person,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    source: str = Nomination.Source.PERSON,
+) -> Nomination:
+    """Ask a person to answer for a system. Until they accept, nothing changes hands.
+
+    Raises Refused for a retired system, for somebody who can't answer, for the person who answers already
+    having accepted, and while another nomination is open.
+    """
+    system = locked(system)
+    require_can_answer(nominee)
+    if system.stage == Stage.RETIRED:
+        raise Refused(f"{system.name} is retired. Nobody is nominated for a retired system.")
+    if system.owner_id == nominee.pk and system.owner_basis == System.Basis.ACCEPTED:
+        raise Refused(f"{nominee.display_name} answers for {system.name} already.")
+    waiting = Nomination.objects.filter(system=system, state="open").select_related("nominee").first()
+    if waiting is not None:
+        raise Refused(
+            f"{waiting.nominee.display_name} is nominated already. Withdraw that nomination, or wait for the answer."
+        )
+    nomination = Nomination(
+        system=system,
+        nominee=nominee,
+        nominated_by=actor if isinstance(actor, Person) else None,
+        source=source,
+        reason=reason.strip(),
+        created_at=now,
+        due_on=answer_due(now),
+    )
+    nomination.full_clean(exclude=["state"])
+    nomination.save(force_insert=True)
+    sync_grants([system.pk])
+    _tell_nominee(nomination, system, now)
+    record(
+        Kind.SYSTEM_OWNER_NOMINATED,
+        actor=actor,
+        subject=system_subject(system),
+        now=now,
+        after={"nominee": nominee.audit_id, "nomination": nomination.pk, "due": nomination.due_on.isoformat()},
+        reason=reason,
+        private={"nominee_name": nominee.display_name},
+    )
+    return nomination
+
+
+def answer_due(now: datetime) -> date:
+    """The local date by which a nomination made now is answered."""
+    return add_working_days(local_date(now), ANSWER_WITHIN)
+
+
+def _tell_nominee(nomination: Nomination, system: System, now: datetime) -> None:
+    by = nomination.nominated_by.display_name if nomination.nominated_by else "An import"
+    enqueue(
+        key=f"nomination:{nomination.pk}:asked",
+        recipient=nomination.nominee,
+        subject=f"Accept or decline: answer for {system.name}",
+        body=(
+            f"{by} nominated you to answer for {system.name} ({system.key}).\n"
+            f"Until you accept, {system.owner.display_name} answers as interim owner or owner.\n"
+            f"Accept or decline by {nomination.due_on:%d %b %Y}."
+        ),
+        path=f"/nominations/{nomination.pk}/",
+        now=now,
+    )
+
+
+def _open(nomination: Nomination) -> Nomination:
+    """The nomination and its system, locked in that order: system first, as every verb does."""
+    locked(nomination.system)
+    fresh = Nomination.objects.select_for_update(no_key=True).select_related("system", "nominee").get(pk=nomination.pk)
+    if fresh.state != Nomination.State.OPEN:
+        raise Refused(f"This nomination was {fresh.get_state_display().lower()} already.")
+    return fresh
+
+
+@transaction.atomic
+def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) -> OwnershipTerm:
+    """The nominee says yes and answers from now on.
+
+    Raises NotAllowed for anybody but the nominee, Refused where the nomination is not open or the nominee
+    can't answer any more.
+    """
+    nomination = _open(nomination)
+    _require_nominee(nomination, actor)
+    require_can_answer(nomination.nominee)
+    system, before = nomination.system, nomination.system.owner
+    _answer(nomination, Nomination.State.ACCEPTED, now)
+    steps = [{"source": "nomination", "label": "Nominated and accepted", "person": str(actor.pk), "outcome": "chosen"}]
+    change_owner(system, actor, System.Basis.ACCEPTED, now=now, derivation=steps)
+    sync_grants([system.pk])
+    record(
+        Kind.SYSTEM_OWNER_ACCEPTED,
+        actor=actor,
+        subject=system_subject(system),
+        now=now,
+        before={"owner": before.audit_id},
+        after={"owner": actor.audit_id, "basis": "accepted", "nomination": nomination.pk},
+        private={"owner_name": actor.display_name, "previous_name": before.display_name},
+    )
+    return OwnershipTerm.objects.get(system=system, period__upper_inf=True)
+
+
+@transaction.atomic
+def decline_ownership(nomination: Nomination, *, actor: Person, now: datetime, reason: str) -> Nomination:
+    """The nominee says no, with a reason that goes to the head of the system's unit.
+
+    Raises NotAllowed for anybody but the nominee, Refused without a reason or where it is not open.
+    """
+    if not reason.strip():
+        raise Refused("Say why you decline. The head of the unit reads it.")
+    nomination = _open(nomination)
+    _require_nominee(nomination, actor)
+    _answer(nomination, Nomination.State.DECLINED, now, reason.strip())
+    sync_grants([nomination.system_id])
+    _tell_unit_head(nomination, now)
+    record(
+        Kind.SYSTEM_OWNER_DECLINED,
+        actor=actor,
+        subject=system_subject(nomination.system),
+        now=now,
+        before={"nominee": actor.audit_id},
+        after={"nomination": nomination.pk},
+        reason=reason,
+    )
+    return nomination
+
+
+def _tell_unit_head(nomination: Nomination, now: datetime) -> None:
+    """Decisions go upward: to the first active head above, else to whoever holds the mandate."""
+    enqueue(
+        key=f"nomination:{nomination.pk}:declined",
+        recipient=head_above(nomination.system),
+        subject=f"Declined: {nomination.nominee.display_name} does not answer for {nomination.system.name}",
+        body=(
+            f"{nomination.nominee.display_name} declined to answer for {nomination.system.name} "
+            f"({nomination.system.key}).\nReason: {nomination.answer_reason}\nNominate somebody else."
+        ),
+        path=f"/systems/{nomination.system.key}/",
+        now=now,
+    )
+
+
+def head_above(system: System) -> Person:
+    """The first active head of the system's unit and the units above it, else the mandate holder."""
+    return interim_for(system.unit)[0]
+
+
+@transaction.atomic
+def withdraw_nomination(nomination: Nomination, *, actor: Actor, now: datetime, reason: str = "") -> Nomination:
+    """Take an open nomination back, such as a mistaken one. Raises Refused where it is not open."""
+    nomination = _open(nomination)
+    _answer(nomination, Nomination.State.WITHDRAWN, now, reason.strip())
+    sync_grants([nomination.system_id])
+    record(
+        Kind.SYSTEM_OWNER_WITHDRAWN,
+        actor=actor,
+        subject=system_subject(nomination.system),
+        now=now,
+        before={"nominee": nomination.nominee.audit_id},
+        after={"nomination": nomination.pk},
+        reason=reason,
+    )
+    return nomination
+
+
+def _require_nominee(nomination: Nomination, actor: Person) -> None:
+    if nomination.nominee_id != actor.pk:
+        raise NotAllowed(f"Only {nomination.nominee.display_name} can answer this nomination.")
+
+
+def _answer(nomination: Nomination, state: Nomination.State, now: datetime, reason: str = "") -> None:
+    nomination.state, nomination.answered_at, nomination.answer_reason = state, now, reason
+    nomination.full_clean(exclude=["system", "nominee"])
+    nomination.save(update_fields=["state", "answered_at", "answer_reason"])

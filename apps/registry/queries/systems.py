@@ -1,0 +1,80 @@
+"""Reading systems."""
+
+import re
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Upper
+
+from apps.access.queries import visible
+from apps.people.models import Person
+from apps.registry.models import System, SystemUserPermission
+from apps.registry.rules import NOT_LIVE, TIER_ORDER
+
+
+def visible_systems(actor: Person) -> QuerySet[System]:
+    """Every system that a person may open: by grant, or all by role. The one start of every read."""
+    return visible(actor, System.objects.all(), grants=SystemUserPermission)
+
+
+def who_answers_systems(actor: Person) -> QuerySet[System]:
+    """Live systems whose answer (name, title, deputy, channel) a person may have.
+
+    Open to each signed-in person unless the system is restricted; a restricted one only to those who see it.
+    """
+    if not actor.is_active:
+        return System.objects.none()
+    return live(System.objects.filter(Q(restricted=False) | Q(pk__in=visible_systems(actor).filter(restricted=True))))
+
+
+def live(systems: QuerySet[System]) -> QuerySet[System]:
+    """Systems that are neither proposed nor retired."""
+    return systems.exclude(stage__in=NOT_LIVE)
+
+
+def on_record(systems: QuerySet[System]) -> QuerySet[System]:
+    """With what a page about systems shows of each: owner, the owner's deputy, unit."""
+    return systems.select_related("owner", "owner__deputy", "owner__line_manager", "unit")
+
+
+def find_system(actor: Person, key: str) -> System:
+    """One visible system by key. Raises System.DoesNotExist for not there and for not yours alike."""
+    return on_record(visible_systems(actor)).get(key=key)
+
+
+def search(systems: QuerySet[System], text: str) -> QuerySet[System]:
+    """Systems whose key, name, vendor, unit or identity has all these words, or the text itself.
+
+    Words match from their beginning (full text); three characters and more also match anywhere (trigrams).
+    """
+    words = re.findall(r"\w+", text.lower())
+    if not words:
+        return systems.none() if text.strip() else systems
+    prefix = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
+    condition = Q(words=prefix)
+    if len(text.strip()) >= 3:
+        condition |= Q(search_text__contains=text.strip().lower())
+    return systems.annotate(words=SearchVector("search_text", config="simple")).filter(condition)
+
+
+def best_first(systems: QuerySet[System], text: str) -> QuerySet[System]:
+    """Exact key or name first, then names that begin with the text, then the rest by name."""
+    text = text.strip()
+    rank = Case(
+        When(Q(key__iexact=text) | Q(name__iexact=text), then=Value(0)),
+        When(name__istartswith=text, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+    return systems.annotate(rank=rank).order_by("rank", Upper("name"), "id")
+
+
+def by_tier(systems: QuerySet[System], *, descending: bool = False) -> QuerySet[System]:
+    """Critical first, unknown last."""
+    rank = Case(
+        *(When(tier=tier.value, then=Value(place)) for place, tier in enumerate(TIER_ORDER)),
+        output_field=IntegerField(),
+    )
+    return systems.annotate(tier_rank=rank).order_by(
+        F("tier_rank").desc() if descending else "tier_rank", "name", "id"
+    )

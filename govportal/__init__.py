@@ -1,0 +1,1 @@
+"""Wiring only: settings, root urls, API root and the Celery application."""

@@ -1,0 +1,49 @@
+"""The Celery application and its static schedule: every entry is a sweep over database state."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "govportal.settings")
+
+app = Celery("govportal")
+app.conf.update(
+    broker_url=os.environ.get("REDIS_URL"),
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=500,
+    task_soft_time_limit=540,
+    task_time_limit=600,
+    # Longer than three times the time limit: a running task is never delivered a second time.
+    broker_transport_options={
+        "visibility_timeout": 1900,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "polling_interval": 1,
+    },
+    task_ignore_result=True,
+    result_backend=None,
+    broker_connection_max_retries=None,
+    broker_connection_retry_on_startup=True,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    task_publish_retry=False,
+    accept_content=["json"],
+    task_serializer="json",
+    enable_utc=True,
+    timezone="UTC",
+    worker_hijack_root_logger=False,
+    beat_schedule={
+        "attestations.open_due": {"task": "attestations.open_due", "schedule": crontab(minute="*/5")},
+        "attestations.remind_due": {"task": "attestations.remind_due", "schedule": crontab(minute="*/10")},
+        "attestations.close_due": {"task": "attestations.close_due", "schedule": crontab(minute="*/10")},
+        "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
+        "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
+        "registry.escalate_nominations": {
+            "task": "registry.escalate_nominations",
+            "schedule": crontab(minute=20),
+        },
+    },
+)
+app.autodiscover_tasks()

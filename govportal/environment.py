@@ -1,0 +1,86 @@
+"""Typed readers for environment variables: a missing or bad value stops the start with a sentence."""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = {"1", "true", "yes", "on"}
+FALSE_WORDS = {"0", "false", "no", "off", ""}
+
+
+def env_str(name: str, default: str | None = None) -> str:
+    """The value of NAME, or the content of the file that NAME_FILE points to.
+
+    Raises ImproperlyConfigured where neither is set and there is no default.
+    """
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        return _read_secret(name, path)
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"{name} is not set. Set it, or set {name}_FILE to a file that holds it.")
+    return value
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE points to {path}, which can't be read: {error}.") from error
+
+
+def env_bool(name: str, default: bool) -> bool:
+    """A yes/no value. Raises ImproperlyConfigured for any other word."""
+    word = env_str(name, "true" if default else "false").strip().lower()
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise ImproperlyConfigured(f"{name} is {word!r}. Use true or false.")
+
+
+def env_int(name: str, default: int) -> int:
+    """A whole number. Raises ImproperlyConfigured for anything else."""
+    word = env_str(name, str(default))
+    try:
+        return int(word)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {word!r}. Use a whole number.") from None
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    """Values separated by commas."""
+    return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
+
+
+def database_from_url(url: str, name: str) -> dict[str, object]:
+    """Django's database settings from postgres://user:password@host:port/name."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        raise ImproperlyConfigured(f"{name} has to look like postgres://user:password@host:5432/database.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def mail_from_url(url: str) -> tuple[str, int, str, str, bool]:
+    """Host, port, user, password and STARTTLS from smtp://user:password@host:port or smtp+tls://…"""
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtp+tls"} or not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL has to look like smtp+tls://user:password@host:587.")
+    return (
+        parts.hostname,
+        parts.port or 25,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        parts.scheme == "smtp+tls",
+    )

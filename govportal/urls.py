@@ -1,0 +1,20 @@
+"""Root URLs."""
+
+from django.urls import include, path
+
+from apps.common.views import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("accounts/", include("allauth.urls")),
+    path("api/", include("govportal.api_urls")),
+    path("attestations/", include("apps.attestations.urls")),
+    path("trail/", include("apps.assurance.urls")),
+    path("readiness/", include("apps.readiness.urls")),
+    path("", include("apps.portal.urls")),
+]
+
+handler400 = "apps.portal.views.errors.bad_request"
+handler403 = "apps.portal.views.errors.forbidden"
+handler404 = "apps.portal.views.errors.not_found"
+handler500 = "apps.portal.views.errors.server_error"
