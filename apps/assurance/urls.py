@@ -1,0 +1,6 @@
+"""URLs of the trail."""
+
+from django.urls import URLPattern
+
+app_name = "assurance"
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,6 @@
+"""URLs of the board page."""
+
+from django.urls import URLPattern
+
+app_name = "readiness"
+urlpatterns: list[URLPattern] = []
