@@ -1,0 +1,113 @@
+"""Fixtures: embedded servers of the tests' own, cloned databases, the cast."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Django reads its settings from the environment, so the servers come first.
+from govportal.embedded import provide
+
+provide(os.environ, purpose="test")
+os.environ["DJANGO_SETTINGS_MODULE"] = "govportal.settings"
+os.environ["ORGANISATION_NAME"] = "Aldermoor Mutual"
+os.environ["ORGANISATION_TIME_ZONE"] = "Europe/Berlin"
+os.environ["HOLIDAY_COUNTRY"] = "DE"
+os.environ["DEMO"] = "false"
+
+import django  # noqa: E402
+import pytest  # noqa: E402
+
+django.setup()
+
+from django.db import connection, connections  # noqa: E402
+from django.test import Client  # noqa: E402
+
+from tests import databases  # noqa: E402
+from tests.cast import Cast  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def worker() -> str:
+    """This test process's name; it ends in the process id, so that leftovers can be told from databases in use."""
+    return f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def template_names() -> tuple[str, str]:
+    """The migrated template and the one with the cast."""
+    return databases.templates()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(worker: str, template_names: tuple[str, str], django_db_blocker: Any) -> Iterator[None]:
+    """In place of pytest-django's own: connect, as the application's role, to a clone with the cast in it."""
+    name = f"test_{worker}"
+    databases.create(name, template_names[1])
+    connections["default"].settings_dict["NAME"] = name
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+    databases.drop(name)
+
+
+def _own_database(name: str, template: str, blocker: Any) -> Iterator[str]:
+    databases.create(name, template)
+    settings = connections["default"].settings_dict
+    with blocker.unblock():
+        connections.close_all()
+        usual, settings["NAME"] = settings["NAME"], name
+        try:
+            yield name
+        finally:
+            connections.close_all()
+            settings["NAME"] = usual
+    databases.drop(name)
+
+
+@pytest.fixture
+def committed_db(
+    worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[str]:
+    """A database of this test's own, with the cast, in which transactions commit. Yields its name."""
+    yield from _own_database(f"committed_{worker}", template_names[1], django_db_blocker)
+
+
+@pytest.fixture
+def bare_db(
+    worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[str]:
+    """Like committed_db, but nobody has started the portal."""
+    yield from _own_database(f"bare_{worker}", template_names[0], django_db_blocker)
+
+
+@pytest.fixture
+def as_owner() -> Callable[[str], Any]:
+    """Connect to a database as its owner, to try what even the owner can't do. Close what you open."""
+    import psycopg
+
+    return lambda name: psycopg.connect(databases.owner_url(name), autocommit=True)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """The cast in the test's transaction."""
+    return Cast()
+
+
+@pytest.fixture
+def browse() -> Callable[[Any], Client]:
+    """A signed-in HTTP client for a person."""
+
+    def signed_in(person: Any) -> Client:
+        client = Client()
+        client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def fresh_connection() -> Iterator[None]:
+    """Close this thread's connection when the test ends, for tests with threads."""
+    yield
+    connection.close()

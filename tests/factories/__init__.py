@@ -1,0 +1,30 @@
+"""Things for tests, made by the verbs that people use."""
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from apps.people.models import Person
+from apps.registry import actions
+from apps.registry.models import System, Unit
+from tests.cast import Cast
+
+NOW = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
+_numbers = count(1)
+
+
+def a_system(cast: Cast, *, owner: Person | None = None, unit: Unit | None = None, now: datetime = NOW, **fields: Any) -> System:
+    """A system in production; with `owner` it was nominated and accepted, without it is interim."""
+    number = next(_numbers)
+    values: dict[str, Any] = {"key": f"SYS-{number:04}", "name": f"System {number}", "stage": "production", "tier": "high"}
+    values.update(fields)
+    system = actions.register_system(unit=unit or cast.claims, actor=cast.mara, now=now, **values)
+    if owner is not None:
+        nomination = actions.nominate_owner(system, owner, actor=cast.mara, now=now)
+        actions.accept_ownership(nomination, actor=owner, now=_later(now))
+        system.refresh_from_db()
+    return system
+
+
+def _later(now: datetime) -> datetime:
+    return now.replace(microsecond=now.microsecond + 1)
