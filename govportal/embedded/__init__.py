@@ -12,7 +12,7 @@ from govportal.embedded.errors import EmbeddedError
 from govportal.embedded.handle import Handle, exit_on_signals
 from govportal.embedded.state import State, open_state
 
-__all__ = ["EmbeddedError", "Handle", "describe", "is_set", "provide"]
+__all__ = ["PROJECT", "EmbeddedError", "Handle", "describe", "is_set", "open_state", "provide"]
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -56,7 +56,7 @@ def is_set(environ: MutableMapping[str, str], name: str) -> bool:
 
 def _fill(environ: MutableMapping[str, str], state: State) -> None:
     """Set what is not set. An owner's address is ours only where the database is."""
-    values = _defaults(state, port=environ.get("PORT", "8000"))
+    values = _defaults(state)
     if is_set(environ, "DATABASE_URL"):
         del values["DATABASE_URL"], values["DATABASE_OWNER_URL"]
     for name, value in values.items():
@@ -64,7 +64,7 @@ def _fill(environ: MutableMapping[str, str], state: State) -> None:
             environ[name] = value
 
 
-def _defaults(state: State, *, port: str) -> dict[str, str]:
+def _defaults(state: State) -> dict[str, str]:
     postgres, redis = state.ports["postgres"], state.ports["redis"]
     secrets = state.secrets
     return {
@@ -73,7 +73,7 @@ def _defaults(state: State, *, port: str) -> dict[str, str]:
         "DATABASE_APP_ROLE": "govportal_app",
         "REDIS_URL": f"redis://:{secrets['redis']}@127.0.0.1:{redis}/0",
         "SECRET_KEY": secrets["django"],
-        "SITE_URL": f"http://localhost:{port}",
+        "SITE_URL": f"http://localhost:{state.ports['web']}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "SECURE": "false",
         "DEMO": "true",
