@@ -197,14 +197,13 @@ DATE_FORMAT = "j M Y"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 FONTS_DIR = BASE_DIR / "node_modules" / "@fontsource-variable"
-FONTS_INSTALLED = FONTS_DIR.is_dir()
+FONT_FAMILIES = ("public-sans", "newsreader", "geist-mono")
+FONTS_INSTALLED = all((FONTS_DIR / family / "files").is_dir() for family in FONT_FAMILIES)
 STATICFILES_DIRS: list[object] = [BASE_DIR / "static"]
 if FONTS_INSTALLED:
-    STATICFILES_DIRS += [
-        (f"fonts/{family}", FONTS_DIR / family / "files")
-        for family in ("public-sans", "newsreader", "geist-mono")
-        if (FONTS_DIR / family / "files").is_dir()
-    ]
+    # The @font-face sheet is found only together with its files: hashed storage refuses a missing url().
+    STATICFILES_DIRS += [BASE_DIR / "static-fonts"]
+    STATICFILES_DIRS += [(f"fonts/{family}", FONTS_DIR / family / "files") for family in FONT_FAMILIES]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

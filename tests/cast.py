@@ -37,7 +37,12 @@ class Cast:
 
         by_name = {person.email.split("@")[0]: person for person in Person.objects.all()}
         self.mara, self.cleo, self.lea = by_name["mara"], by_name["cleo"], by_name["lea"]
-        self.ada, self.ben, self.una, self.nils = by_name["ada"], by_name["ben"], by_name["una"], by_name["nils"]
+        self.ada, self.ben, self.una, self.nils = (
+            by_name["ada"],
+            by_name["ben"],
+            by_name["una"],
+            by_name["nils"],
+        )
         self.eve, self.bo, self.dov = by_name["eve"], by_name["bo"], by_name["dov"]
         self.ivan, self.robot = by_name["ivan"], by_name["robot"]
         self.claims = Unit.objects.get(code="claims")
@@ -60,10 +65,19 @@ def load() -> None:
 
     def person(name: str, **fields: object) -> Person:
         return people.provision_person(
-            email=f"{name}@example.org", display_name=NAMES[name], password=PASSWORD, actor=mara, now=now, **fields
+            email=f"{name}@example.org",
+            display_name=NAMES[name],
+            password=PASSWORD,
+            actor=mara,
+            now=now,
+            **fields,
         )
 
-    cleo, lea, una = person("cleo", title="CISO"), person("lea", title="General Counsel"), person("una", title="Head of Claims")
+    cleo, lea, una = (
+        person("cleo", title="CISO"),
+        person("lea", title="General Counsel"),
+        person("una", title="Head of Claims"),
+    )
     ben = person("ben", title="Claims engineer", phone="+49 30 5550 0143")
     person("ada", title="Director, Claims Automation", phone="+49 30 5550 0142", deputy=ben, line_manager=una)
     eve, bo = person("eve", title="Internal audit"), person("bo", title="Board member")

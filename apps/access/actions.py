@@ -20,7 +20,11 @@ LONGEST_TOKEN = timedelta(days=365)
 
 
 def replace_grants(
-    grants: type[Model], codename: str, wanted_sql: str, object_ids: Sequence[int], params: dict[str, Any] | None = None
+    grants: type[Model],
+    codename: str,
+    wanted_sql: str,
+    object_ids: Sequence[int],
+    params: dict[str, Any] | None = None,
 ) -> None:
     """Make the grants on these objects exactly what `wanted_sql` says, in two statements.
 

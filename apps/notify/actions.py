@@ -20,7 +20,14 @@ class Note:
 
 
 def enqueue(
-    *, key: str, recipient: Person, subject: str, body: str, now: datetime, path: str = "", not_before: datetime | None = None
+    *,
+    key: str,
+    recipient: Person,
+    subject: str,
+    body: str,
+    now: datetime,
+    path: str = "",
+    not_before: datetime | None = None,
 ) -> int:
     """Put one message into the outbox, in the caller's transaction. Returns 0 where its key is there already."""
     return enqueue_many([Note(key, recipient, subject, body, path)], now=now, not_before=not_before)

@@ -15,7 +15,16 @@ from apps.common.errors import Refused
 from apps.people.models import Function, Person, RoleGrant, Seat
 from apps.people.rules import RoleName, is_role_address
 
-PROFILE_FIELDS = ("display_name", "title", "phone", "time_zone", "line_manager", "deputy", "theme", "shortcuts")
+PROFILE_FIELDS = (
+    "display_name",
+    "title",
+    "phone",
+    "time_zone",
+    "line_manager",
+    "deputy",
+    "theme",
+    "shortcuts",
+)
 # Fields whose values can be told in the trail's body; the others name a person and are only committed to.
 OPEN_FIELDS = {"time_zone", "theme", "shortcuts"}
 

@@ -141,8 +141,7 @@ class Seat(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(holder=None, since=None)
-                | models.Q(holder__isnull=False, since__isnull=False),
+                condition=models.Q(holder=None, since=None) | models.Q(holder__isnull=False, since__isnull=False),
                 name="seat_held_since",
             ),
         )

@@ -15,9 +15,7 @@ def active_people() -> QuerySet[Person]:
 
 def find_people(text: str) -> QuerySet[Person]:
     """Active people whose name, title or address contains the text."""
-    return active_people().filter(
-        Q(display_name__icontains=text) | Q(email__icontains=text) | Q(title__icontains=text)
-    )
+    return active_people().filter(Q(display_name__icontains=text) | Q(email__icontains=text) | Q(title__icontains=text))
 
 
 def roles_of(person: Person, *, now: datetime) -> frozenset[RoleName]:

@@ -134,7 +134,12 @@ def test_words_of_the_house() -> None:
     """No exclamation marks and no 'please' in what a person reads."""
     bad = []
     for path in TEMPLATES:
-        text = re.sub(r"<!--.*?-->|<!doctype[^>]*>|{%.*?%}|{{.*?}}|{#.*?#}", "", path.read_text(encoding="utf-8"), flags=re.S | re.I)
+        text = re.sub(
+            r"<!--.*?-->|<!doctype[^>]*>|{%.*?%}|{{.*?}}|{#.*?#}",
+            "",
+            path.read_text(encoding="utf-8"),
+            flags=re.S | re.I,
+        )
         if re.search(r"\bplease\b", text, re.I) or re.search(r"\w!(\s|<|$)", text):
             bad.append(name(path))
     assert bad == []
@@ -143,11 +148,24 @@ def test_words_of_the_house() -> None:
 def test_nothing_points_outside_the_project() -> None:
     wrong = []
     for path in ROOT.rglob("*"):
-        if not path.is_file() or path.suffix not in {".py", ".md", ".html", ".toml", ".yml", ".css", ".js", ""}:
+        if not path.is_file() or path.suffix not in {
+            ".py",
+            ".md",
+            ".html",
+            ".toml",
+            ".yml",
+            ".css",
+            ".js",
+            "",
+        }:
             continue
-        if {".git", ".venv", "node_modules", "var", "staticfiles", "__pycache__"} & set(path.parts) or path.name.startswith(".mypy"):
+        if {".git", ".venv", "node_modules", "var", "staticfiles", "__pycache__"} & set(
+            path.parts
+        ) or path.name.startswith(".mypy"):
             continue
-        if path == Path(__file__) or any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts[:-1]):
+        if path == Path(__file__) or any(
+            part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts[:-1]
+        ):
             continue
         text = path.read_text(encoding="utf-8", errors="ignore")
         if "../" + "shared" in text or "/wor" + "k/" in text:

@@ -82,7 +82,11 @@ def test_the_application_has_no_right_to_try(application: psycopg.Connection[Any
                 sql = sql.replace("event_id = event_id", "body = body")
             with pytest.raises(errors.InsufficientPrivilege):
                 application.execute(sql)
-    for statement in ("CREATE TABLE x (y int)", "DROP TABLE audit_event", "ALTER TABLE audit_event DISABLE TRIGGER ALL"):
+    for statement in (
+        "CREATE TABLE x (y int)",
+        "DROP TABLE audit_event",
+        "ALTER TABLE audit_event DISABLE TRIGGER ALL",
+    ):
         with pytest.raises(errors.InsufficientPrivilege):
             application.execute(statement)
 

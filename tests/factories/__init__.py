@@ -13,10 +13,17 @@ NOW = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
 _numbers = count(1)
 
 
-def a_system(cast: Cast, *, owner: Person | None = None, unit: Unit | None = None, now: datetime = NOW, **fields: Any) -> System:
+def a_system(
+    cast: Cast, *, owner: Person | None = None, unit: Unit | None = None, now: datetime = NOW, **fields: Any
+) -> System:
     """A system in production; with `owner` it was nominated and accepted, without it is interim."""
     number = next(_numbers)
-    values: dict[str, Any] = {"key": f"SYS-{number:04}", "name": f"System {number}", "stage": "production", "tier": "high"}
+    values: dict[str, Any] = {
+        "key": f"SYS-{number:04}",
+        "name": f"System {number}",
+        "stage": "production",
+        "tier": "high",
+    }
     values.update(fields)
     system = actions.register_system(unit=unit or cast.claims, actor=cast.mara, now=now, **values)
     if owner is not None:

@@ -31,7 +31,12 @@ def system(committed_db: str) -> System:
     return a_system(people, owner=people.ada)
 
 
-def refused(shell: psycopg.Connection[Any], statement: str, *values: Any, by: type[Exception] | tuple[type[Exception], ...]) -> None:
+def refused(
+    shell: psycopg.Connection[Any],
+    statement: str,
+    *values: Any,
+    by: type[Exception] | tuple[type[Exception], ...],
+) -> None:
     """The statement is refused, with this error, and leaves the row counts as they were."""
     counts = _counts(shell)
     with pytest.raises(by):
@@ -40,12 +45,23 @@ def refused(shell: psycopg.Connection[Any], statement: str, *values: Any, by: ty
 
 
 def _counts(shell: psycopg.Connection[Any]) -> list[int]:
-    tables = ("registry_system", "registry_ownershipterm", "registry_raciassignment", "people_person", "audit_event")
+    tables = (
+        "registry_system",
+        "registry_ownershipterm",
+        "registry_raciassignment",
+        "people_person",
+        "audit_event",
+    )
     return [shell.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]  # type: ignore[index]
 
 
 def test_no_system_without_an_owner(shell: psycopg.Connection[Any], system: System) -> None:
-    refused(shell, "UPDATE registry_system SET owner_id = NULL WHERE id = %s", system.pk, by=errors.NotNullViolation)
+    refused(
+        shell,
+        "UPDATE registry_system SET owner_id = NULL WHERE id = %s",
+        system.pk,
+        by=errors.NotNullViolation,
+    )
 
 
 def test_no_system_without_a_term(shell: psycopg.Connection[Any], system: System) -> None:
@@ -159,9 +175,7 @@ def test_a_service_account_does_not_own_a_proposed_system(shell: psycopg.Connect
 
 def test_going_live_checks_the_owner_again(shell: psycopg.Connection[Any], system: System) -> None:
     shell.execute("UPDATE registry_system SET stage = 'proposed' WHERE id = %s", [system.pk])
-    shell.execute(
-        "UPDATE people_person SET is_active = false, deactivated_at = now() WHERE id = %s", [Cast().ada.pk]
-    )
+    shell.execute("UPDATE people_person SET is_active = false, deactivated_at = now() WHERE id = %s", [Cast().ada.pk])
     for stage in ("production", "unknown", "pilot", "suspended", "development"):
         refused(
             shell,
@@ -175,7 +189,8 @@ def test_going_live_checks_the_owner_again(shell: psycopg.Connection[Any], syste
 def test_an_owner_is_not_deactivated(shell: psycopg.Connection[Any], system: System) -> None:
     with pytest.raises(errors.ForeignKeyViolation, match="system_owner_active"):
         shell.execute(
-            "UPDATE people_person SET is_active = false, deactivated_at = now() WHERE id = %s", [system.owner_id]
+            "UPDATE people_person SET is_active = false, deactivated_at = now() WHERE id = %s",
+            [system.owner_id],
         )
     assert Cast().ada.is_active
 
@@ -208,7 +223,12 @@ def test_a_seat_is_held_by_an_active_human(shell: psycopg.Connection[Any], syste
 
 
 def test_the_key_is_stable_and_a_system_never_deleted(shell: psycopg.Connection[Any], system: System) -> None:
-    refused(shell, "UPDATE registry_system SET key = 'OTHER' WHERE id = %s", system.pk, by=errors.RestrictViolation)
+    refused(
+        shell,
+        "UPDATE registry_system SET key = 'OTHER' WHERE id = %s",
+        system.pk,
+        by=errors.RestrictViolation,
+    )
     refused(shell, "DELETE FROM registry_system WHERE id = %s", system.pk, by=errors.RestrictViolation)
 
 

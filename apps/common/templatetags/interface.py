@@ -101,10 +101,11 @@ class BarPart:
 
 @dataclass(frozen=True, slots=True)
 class StackedBar:
-    """A bar ready to draw; ``id`` keeps the hatch pattern unique on the page."""
+    """A bar ready to draw; ``id`` keeps the hatch pattern unique, ``rest_x`` is where nothing is."""
 
     id: str
     parts: tuple[BarPart, ...]
+    rest_x: str
     description: str
 
 
@@ -125,7 +126,9 @@ def stacked_bar(
             shapes.append(_part(part, n, x, max(width - gap, 0.2) if x + width < 99.99 else width))
         x += width
     words = ", ".join(f"{part.get('label', '')} {n}" for n, part in counted)
-    return StackedBar(id=f"bar-{next(_bar_numbers(context))}", parts=tuple(shapes), description=words)
+    rest_x = f"{x:.2f}%" if x < 99.99 else ""
+    number = next(_bar_numbers(context))
+    return StackedBar(id=f"bar-{number}", parts=tuple(shapes), rest_x=rest_x, description=words)
 
 
 def _count(part: Mapping[str, object]) -> int:

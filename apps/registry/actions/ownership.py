@@ -99,7 +99,11 @@ def nominate_owner(
         actor=actor,
         subject=system_subject(system),
         now=now,
-        after={"nominee": nominee.audit_id, "nomination": nomination.pk, "due": nomination.due_on.isoformat()},
+        after={
+            "nominee": nominee.audit_id,
+            "nomination": nomination.pk,
+            "due": nomination.due_on.isoformat(),
+        },
         reason=reason,
         private={"nominee_name": nominee.display_name},
     )
@@ -148,7 +152,14 @@ def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) ->
     require_can_answer(nomination.nominee)
     system, before = nomination.system, nomination.system.owner
     _answer(nomination, Nomination.State.ACCEPTED, now)
-    steps = [{"source": "nomination", "label": "Nominated and accepted", "person": str(actor.pk), "outcome": "chosen"}]
+    steps = [
+        {
+            "source": "nomination",
+            "label": "Nominated and accepted",
+            "person": str(actor.pk),
+            "outcome": "chosen",
+        }
+    ]
     change_owner(system, actor, System.Basis.ACCEPTED, now=now, derivation=steps)
     sync_grants([system.pk])
     record(

@@ -27,7 +27,13 @@ Identities = Iterable[tuple[str, str]]
 
 @transaction.atomic
 def register_system(
-    *, key: str, actor: Actor, now: datetime, identities: Identities = (), contact_given: str = "", **fields: Any
+    *,
+    key: str,
+    actor: Actor,
+    now: datetime,
+    identities: Identities = (),
+    contact_given: str = "",
+    **fields: Any,
 ) -> System:
     """Put a system on the register. Nobody owns it by creating it: the interim order says who answers.
 
@@ -64,7 +70,13 @@ def register_system(
 
 @transaction.atomic
 def change_system(
-    system: System, *, actor: Actor, now: datetime, identities: Identities | None = None, reason: str = "", **fields: Any
+    system: System,
+    *,
+    actor: Actor,
+    now: datetime,
+    identities: Identities | None = None,
+    reason: str = "",
+    **fields: Any,
 ) -> System:
     """Change what is known about a system.
 

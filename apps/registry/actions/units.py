@@ -33,7 +33,13 @@ def unit_subject(unit: Unit) -> Subject:
 
 @transaction.atomic
 def create_unit(
-    *, name: str, code: str, actor: Actor, now: datetime, parent: Unit | None = None, head: Person | None = None
+    *,
+    name: str,
+    code: str,
+    actor: Actor,
+    now: datetime,
+    parent: Unit | None = None,
+    head: Person | None = None,
 ) -> Unit:
     """Add a business unit. Raises Refused for a head who can't act, ValidationError for a bad field."""
     if head is not None:
@@ -76,7 +82,12 @@ def change_unit(unit: Unit, *, actor: Actor, now: datetime, **fields: Any) -> tu
 
 
 def _facts(unit: Unit) -> dict[str, Any]:
-    return {"name": unit.name, "code": unit.code, "parent": unit.parent_id, "head": f"u:{unit.head_id}" if unit.head_id else None}
+    return {
+        "name": unit.name,
+        "code": unit.code,
+        "parent": unit.parent_id,
+        "head": f"u:{unit.head_id}" if unit.head_id else None,
+    }
 
 
 def _refuse_circle(unit: Unit, parent: Unit | None) -> None:

@@ -68,7 +68,8 @@ class RaciAssignment(models.Model):
                 name="raci_letter_once",
             ),
             models.CheckConstraint(
-                condition=Q(unit=None) | Q(system=None), name="raci_one_scope",
+                condition=Q(unit=None) | Q(system=None),
+                name="raci_one_scope",
                 violation_error_message="A letter is set for a unit or for a system, not for both.",
             ),
             models.CheckConstraint(
@@ -80,7 +81,8 @@ class RaciAssignment(models.Model):
             ),
             models.CheckConstraint(condition=Q(letter__in=["A", "R", "C", "I"]), name="raci_known_letter"),
             models.CheckConstraint(
-                condition=Q(valid_to=None) | Q(valid_to__gt=models.F("valid_from")), name="raci_ends_after_start"
+                condition=Q(valid_to=None) | Q(valid_to__gt=models.F("valid_from")),
+                name="raci_ends_after_start",
             ),
         )
         indexes = (

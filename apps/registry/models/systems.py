@@ -83,12 +83,8 @@ class System(models.Model):
     tier = models.CharField(
         max_length=10, choices=[(t.value, t.value.capitalize()) for t in Tier], default=Tier.UNKNOWN.value
     )
-    regulatory_class = models.CharField(
-        max_length=14, choices=RegulatoryClass.choices, default=RegulatoryClass.UNKNOWN
-    )
-    operating_model = models.CharField(
-        max_length=16, choices=OperatingModel.choices, default=OperatingModel.UNKNOWN
-    )
+    regulatory_class = models.CharField(max_length=14, choices=RegulatoryClass.choices, default=RegulatoryClass.UNKNOWN)
+    operating_model = models.CharField(max_length=16, choices=OperatingModel.choices, default=OperatingModel.UNKNOWN)
     vendor = models.CharField(max_length=300, blank=True)
     chat_channel = models.CharField("chat channel", max_length=120, blank=True)
     restricted = models.BooleanField(default=False)
@@ -106,28 +102,23 @@ class System(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True, blank=True)
-    import_run = models.ForeignKey(
-        "registry.ImportRun", models.PROTECT, null=True, blank=True, related_name="systems"
-    )
+    import_run = models.ForeignKey("registry.ImportRun", models.PROTECT, null=True, blank=True, related_name="systems")
     # Lower-case words to search in: key, name, vendor, unit names, identities. Kept by triggers.
     search_text = models.TextField(editable=False, default="")
 
     class Meta:
         permissions = (("answer_for_system", "Can see and act on a system"),)
         constraints = (
-            models.CheckConstraint(
-                condition=Q(stage__in=[s.value for s in Stage]), name="system_known_stage"
-            ),
+            models.CheckConstraint(condition=Q(stage__in=[s.value for s in Stage]), name="system_known_stage"),
             models.CheckConstraint(condition=Q(tier__in=[t.value for t in Tier]), name="system_known_tier"),
+            models.CheckConstraint(condition=Q(owner_basis__in=["accepted", "interim"]), name="system_known_basis"),
             models.CheckConstraint(
-                condition=Q(owner_basis__in=["accepted", "interim"]), name="system_known_basis"
+                condition=~Q(name=""),
+                name="system_has_name",
+                violation_error_message="A system needs a name.",
             ),
             models.CheckConstraint(
-                condition=~Q(name=""), name="system_has_name", violation_error_message="A system needs a name."
-            ),
-            models.CheckConstraint(
-                condition=Q(stage="retired", retired_at__isnull=False)
-                | (~Q(stage="retired") & Q(retired_at=None)),
+                condition=Q(stage="retired", retired_at__isnull=False) | (~Q(stage="retired") & Q(retired_at=None)),
                 name="system_retirement_dated",
             ),
         )

@@ -1,6 +1,7 @@
 """The effective matrix: organisation, then units from the top down, then the system; the most specific stands."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -71,13 +72,11 @@ def leads_for(system: System, scenario: Scenario) -> Party | None:
 
 
 def _effective_parties(system: System, domains: list[str] | None) -> dict[str, list[Party]]:
-    params = {"unit": system.unit_id, "system": system.pk, "owner": system.owner_id, "domains": domains}
+    params: dict[str, Any] = {"unit": system.unit_id, "system": system.pk, "owner": system.owner_id}
     with connection.cursor() as cursor:
-        cursor.execute(_CELLS_SQL, params)
+        cursor.execute(_CELLS_SQL, {**params, "domains": domains})
         rows = cursor.fetchall()
-    kept = {
-        (cell.domain, cell.depth) for cell in most_specific([Cell(row[0], row[1], "", row[2]) for row in rows])
-    }
+    kept = {(cell.domain, cell.depth) for cell in most_specific([Cell(row[0], row[1], "", row[2]) for row in rows])}
     people = Person.objects.in_bulk({row[7] for row in rows if row[7]})
     found: dict[str, list[Party]] = {}
     for domain, letter, depth, source, is_owner, function, seat_title, person in rows:

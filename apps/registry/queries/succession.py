@@ -36,9 +36,7 @@ class Succession:
             raise Refused("Nobody holds the governance mandate yet. Run the first start before registering systems.")
         return people[chosen.person_id], steps
 
-    def _candidates(
-        self, unit_id: int, last_owner: Person | None, people: dict[str, Person]
-    ) -> Iterator[Candidate]:
+    def _candidates(self, unit_id: int, last_owner: Person | None, people: dict[str, Person]) -> Iterator[Candidate]:
         if last_owner is not None:
             yield _candidate("deputy", f"Deputy of {last_owner.display_name}", last_owner.deputy, people)
             yield _candidate("manager", f"Line manager of {last_owner.display_name}", last_owner.line_manager, people)

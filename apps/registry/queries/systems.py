@@ -75,6 +75,4 @@ def by_tier(systems: QuerySet[System], *, descending: bool = False) -> QuerySet[
         *(When(tier=tier.value, then=Value(place)) for place, tier in enumerate(TIER_ORDER)),
         output_field=IntegerField(),
     )
-    return systems.annotate(tier_rank=rank).order_by(
-        F("tier_rank").desc() if descending else "tier_rank", "name", "id"
-    )
+    return systems.annotate(tier_rank=rank).order_by(F("tier_rank").desc() if descending else "tier_rank", "name", "id")
