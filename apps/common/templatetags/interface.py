@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import lucide
 from django import template
 from django.conf import settings
 from django.template import Context
-from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString
+from lucide.templatetags.lucide import lucide as draw
 
 register = template.Library()
 
@@ -34,15 +34,14 @@ PRINT_FILL = {
 
 
 @register.simple_tag
-def icon(name: str, size: int = 16) -> SafeString:
+def icon(name: str, size: int = 16) -> str:
     """An inline Lucide icon, hidden from screen readers because a word always stands beside it."""
     return _svg(str(name), int(size))
 
 
 @lru_cache(maxsize=256)
-def _svg(name: str, size: int) -> SafeString:
-    attributes = {"stroke-width": "1.75", "aria-hidden": "true", "focusable": "false"}
-    return mark_safe(lucide._render_icon(name, size, **attributes))
+def _svg(name: str, size: int) -> str:
+    return draw(name, size=size, stroke_width="1.75", aria_hidden="true", focusable="false")
 
 
 @register.filter
@@ -77,7 +76,7 @@ def mark_match(text: object, query: object) -> SafeString:
     if start < 0:
         return escape(value)
     end = start + len(needle)
-    return mark_safe(f"{escape(value[:start])}<mark>{escape(value[start:end])}</mark>{escape(value[end:])}")
+    return format_html("{}<mark>{}</mark>{}", value[:start], value[start:end], value[end:])
 
 
 @register.simple_tag
