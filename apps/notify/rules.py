@@ -1,0 +1,39 @@
+"""Pure decisions about delivery: when to try again, and what a mail looks like. No Django here."""
+
+import uuid
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+# Waiting times after the first, second, ... definite failure. The failure after the last one is final.
+BACKOFF = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+)
+# A claim this old without a confirmation was left behind by a crash: the mail may have been sent.
+CLAIM_EXPIRES = timedelta(minutes=10)
+
+_MESSAGES = uuid.uuid5(uuid.NAMESPACE_URL, "https://govportal.example/messages")
+
+
+def wait_after(failures: int) -> timedelta | None:
+    """How long to wait after this many definite failures, or None where it is given up."""
+    return BACKOFF[failures - 1] if failures <= len(BACKOFF) else None
+
+
+def message_id(key: str, site_url: str) -> str:
+    """The same id for the same occasion, always, so that a mail system can drop a double."""
+    return f"<{uuid.uuid5(_MESSAGES, key)}@{urlsplit(site_url).hostname or 'localhost'}>"
+
+
+def text_of(body: str, link: str, organisation: str, *, demo: bool) -> str:
+    """The whole text of a mail: what is said, where to go, who says it."""
+    lines = [body.strip()]
+    if link:
+        lines += ["", link]
+    lines += ["", "-- ", f"Govportal, {organisation}"]
+    if demo:
+        lines.append("This is a demonstration. The people in it are invented.")
+    return "\n".join(lines).replace("\r\n", "\n").replace("\r", "\n") + "\n"
