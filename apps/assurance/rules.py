@@ -1,0 +1,105 @@
+"""What the kinds of events mean in plain words. No Django here."""
+
+from enum import StrEnum
+
+from apps.audit.rules import Kind
+
+
+class Group(StrEnum):
+    """Kinds that a reader asks for together."""
+
+    OWNERSHIP = "ownership"
+    SYSTEMS = "systems"
+    ATTESTATIONS = "attestations"
+    IMPORTS = "imports"
+    PEOPLE = "people"
+    ACCESS = "access"
+    PORTAL = "portal"
+
+
+GROUP_WORDS: dict[Group, str] = {
+    Group.OWNERSHIP: "Owners and nominations",
+    Group.SYSTEMS: "Systems and units",
+    Group.ATTESTATIONS: "Attestations",
+    Group.IMPORTS: "Imports",
+    Group.PEOPLE: "People, seats and roles",
+    Group.ACCESS: "Sign-in and tokens",
+    Group.PORTAL: "Portal and board",
+}
+
+# Kind -> what happened, as the sentence continues after the person's name and before the subject.
+WORDS: dict[Kind, tuple[Group, str]] = {
+    Kind.API_TOKEN_ISSUED: (Group.ACCESS, "issued a token"),
+    Kind.API_TOKEN_REVOKED: (Group.ACCESS, "revoked a token"),
+    Kind.ATTESTATION_ANSWERED: (Group.ATTESTATIONS, "saved answers"),
+    Kind.ATTESTATION_SIGNED: (Group.ATTESTATIONS, "signed the attestation"),
+    Kind.CAMPAIGN_CLOSED: (Group.ATTESTATIONS, "closed the campaign"),
+    Kind.CAMPAIGN_OPENED: (Group.ATTESTATIONS, "opened the campaign"),
+    Kind.CAMPAIGN_REMINDED: (Group.ATTESTATIONS, "reminded owners"),
+    Kind.IMPORT_APPLIED: (Group.IMPORTS, "applied an import"),
+    Kind.IMPORT_DISCARDED: (Group.IMPORTS, "discarded an import"),
+    Kind.IMPORT_RECEIVED: (Group.IMPORTS, "sent a file to import"),
+    Kind.IMPORT_UNDONE: (Group.IMPORTS, "undid an import"),
+    Kind.NOMINATION_ESCALATED: (Group.OWNERSHIP, "escalated a nomination that nobody answered"),
+    Kind.PERSON_CHANGED: (Group.PEOPLE, "changed a profile"),
+    Kind.PERSON_DEACTIVATED: (Group.PEOPLE, "deactivated a person"),
+    Kind.PERSON_PROVISIONED: (Group.PEOPLE, "added a person"),
+    Kind.PERSON_REACTIVATED: (Group.PEOPLE, "reactivated a person"),
+    Kind.PORTAL_STARTED: (Group.PORTAL, "started the portal"),
+    Kind.READINESS_SIGNED: (Group.PORTAL, "signed the readiness page"),
+    Kind.ROLE_GRANTED: (Group.PEOPLE, "gave a role"),
+    Kind.ROLE_REVOKED: (Group.PEOPLE, "took a role away"),
+    Kind.SEAT_HELD: (Group.PEOPLE, "seated a person"),
+    Kind.SEAT_VACATED: (Group.PEOPLE, "vacated a seat"),
+    Kind.SESSION_ENDED: (Group.ACCESS, "signed out"),
+    Kind.SESSION_REFUSED: (Group.ACCESS, "was refused to sign in"),
+    Kind.SESSION_STARTED: (Group.ACCESS, "signed in"),
+    Kind.SYSTEM_CHANGED: (Group.SYSTEMS, "changed a system"),
+    Kind.SYSTEM_OWNER_ACCEPTED: (Group.OWNERSHIP, "accepted to answer for"),
+    Kind.SYSTEM_OWNER_DECLINED: (Group.OWNERSHIP, "declined to answer for"),
+    Kind.SYSTEM_OWNER_NOMINATED: (Group.OWNERSHIP, "nominated an owner"),
+    Kind.SYSTEM_OWNER_WITHDRAWN: (Group.OWNERSHIP, "withdrew a nomination"),
+    Kind.SYSTEM_REGISTERED: (Group.SYSTEMS, "registered a system"),
+    Kind.SYSTEM_RETIRED: (Group.SYSTEMS, "retired a system"),
+    Kind.UNIT_CHANGED: (Group.SYSTEMS, "changed a unit"),
+    Kind.UNIT_CREATED: (Group.SYSTEMS, "added a unit"),
+    Kind.VIEW_DELETED: (Group.SYSTEMS, "deleted a saved view"),
+    Kind.VIEW_SAVED: (Group.SYSTEMS, "saved a view"),
+}
+
+SUBJECT_WORDS: dict[str, str] = {
+    "system": "Systems",
+    "person": "People",
+    "seat": "Seats",
+    "unit": "Units",
+    "campaign": "Campaigns",
+    "import": "Imports",
+    "token": "Tokens",
+    "view": "Saved views",
+}
+
+_FIELD_WORDS = {
+    "regulatory_class": "regulatory class",
+    "operating_model": "operating model",
+    "time_zone": "time zone",
+    "due": "due",
+    "owner_basis": "basis",
+}
+
+
+def words_of(kind: str) -> str:
+    """What a kind says in plain words. A kind from a later version is shown as it is written."""
+    try:
+        return WORDS[Kind(kind)][1]
+    except (ValueError, KeyError):
+        return kind
+
+
+def kinds_of(group: Group) -> list[str]:
+    """The kinds of a group."""
+    return [kind.value for kind, (of, _) in WORDS.items() if of is group]
+
+
+def field_words(name: str) -> str:
+    """A field's name as a reader says it."""
+    return _FIELD_WORDS.get(name, name.replace("_", " "))
