@@ -6,7 +6,7 @@ from apps.common.views import healthz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("govportal.account_urls")),
     path("api/", include("govportal.api_urls")),
     path("attestations/", include("apps.attestations.urls")),
     path("trail/", include("apps.assurance.urls")),

@@ -1,7 +1,7 @@
 """The one place that reads the wall clock; verbs and rules take `now` or `today` as an argument."""
 
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 
@@ -19,3 +19,11 @@ def organisation_zone() -> ZoneInfo:
 def local_date(moment: datetime) -> date:
     """The organisation's calendar date at a moment."""
     return moment.astimezone(organisation_zone()).date()
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """A time zone by its name; the organisation's where there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return organisation_zone()

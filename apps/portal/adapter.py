@@ -1,11 +1,45 @@
-"""How allauth meets our people: no sign-up, mail through the configured server."""
+"""How allauth meets our people: no sign-up, our words, a real 429, mail through the configured server."""
+
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import RateLimited
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.common import clock
+from apps.people.models import Person
+from apps.portal.actions import change_password
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """People are provisioned, they do not sign up."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "The address or the password is not right.",
+        "incorrect_password": "The password is not right.",
+        "invalid_login": "The address or the password is not right.",
+        "enter_current_password": "Type your current password.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Raises RateLimited after too many failures, which becomes the 429 page."""
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError as error:
+            raise RateLimited from error
+
+    def send_password_reset_mail(self, user: Person, email: str, context: dict[str, Any]) -> None:
+        """Only to the address of an active human."""
+        if user.is_active and user.kind == Person.Kind.HUMAN and email.lower() == user.email:
+            super().send_password_reset_mail(user, user.email, context)
+
+    def set_password(self, user: Person, password: str) -> None:
+        change_password(user, password, actor=user, now=clock.now())
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("portal:profile")

@@ -1,13 +1,72 @@
-"""What every page shows around its content."""
+"""What every page shows around its content. Nothing is read before a template asks for it."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.people.models import Person
+from apps.portal.queries.navigation import DutyLead, NavGroup, duty_lead, menu
+
+
+class Shell:
+    """The frame of a page: menu, person, duty lead. Two queries, one of them to the cache."""
+
+    organisation = settings.ORGANISATION_NAME
+    demo = settings.DEMO
+    # What this process saw last, for the page that is shown when the database does not answer.
+    last_lead: DutyLead | None = None
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def person(self) -> Person | None:
+        """Who is signed in."""
+        user = getattr(self._request, "user", None)
+        return user if user is not None and user.is_authenticated else None
+
+    @cached_property
+    def nav(self) -> list[NavGroup]:
+        """The menu; empty for nobody."""
+        return menu(self.person, self._request.path) if self.person else []
+
+    @cached_property
+    def duty_lead(self) -> DutyLead | None:
+        """Whom to call."""
+        Shell.last_lead = duty_lead()
+        return Shell.last_lead
+
+    @property
+    def theme(self) -> str:
+        """Light, dark, or empty for the device's own."""
+        return self.person.theme if self.person else ""
+
+    @property
+    def keys_off(self) -> bool:
+        """Whether the person turned single-key shortcuts off."""
+        return bool(self.person and not self.person.shortcuts)
+
+
+@dataclass(frozen=True)
+class StillShell:
+    """The frame of the page that is shown when something broke: it asks the database nothing."""
+
+    organisation: str = settings.ORGANISATION_NAME
+    demo: bool = settings.DEMO
+    person: None = None
+    nav: tuple[NavGroup, ...] = ()
+    theme: str = ""
+    keys_off: bool = False
+
+    @property
+    def duty_lead(self) -> DutyLead | None:
+        """Whom this process saw last."""
+        return Shell.last_lead
+
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Navigation, duty lead, organisation and theme."""
-    return {"shell": {"nav": [], "person": getattr(request, "user", None), "duty_lead": None,
-                      "organisation": settings.ORGANISATION_NAME, "demo": settings.DEMO, "theme": ""},
-            "FONTS_INSTALLED": settings.FONTS_INSTALLED}
+    return {"shell": Shell(request)}

@@ -1,12 +1,31 @@
-"""The first start comes before anything else; pages speak in the reader's time zone."""
+"""The first start comes before anything else; errors become pages; pages speak in the reader's time zone."""
 
-import zoneinfo
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from allauth.core.exceptions import RateLimited
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
+from apps.common.clock import zone_named
+from apps.common.errors import NotAllowed, Refused
+from apps.portal.views import errors
+from apps.registry.models import Mandate
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# Databases that were seen started. A portal never goes back to before its first start.
+_started: set[str] = set()
+
+
+def is_started() -> bool:
+    """Whether somebody holds the mandate. Asks the database until the answer is yes."""
+    name = str(connection.settings_dict["NAME"])
+    if name not in _started and Mandate.objects.exists():
+        _started.add(name)
+    return name in _started
 
 
 class FirstStartMiddleware:
@@ -16,7 +35,39 @@ class FirstStartMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path in (reverse("portal:first_start"), reverse("healthz")) or is_started():
+            return self.get_response(request)
+        if request.path.startswith("/api/"):
+            problem = {"type": "about:blank", "title": "Govportal has not been started yet.", "status": 503}
+            return JsonResponse(problem, status=503, content_type="application/problem+json")
+        return HttpResponseRedirect(reverse("portal:first_start"))
+
+
+class ErrorsMiddleware:
+    """Turns what a rule says into a page, and a form that failed into 422."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A page for the errors that a person can act on; None leaves the others to Django."""
+        if isinstance(exception, NotAllowed):
+            return errors.forbidden(request, exception)
+        if isinstance(exception, Refused):
+            return errors.refused(request, exception)
+        if isinstance(exception, RateLimited):
+            return errors.too_many(request)
+        return None
+
+    def process_template_response(self, request: HttpRequest, response: TemplateResponse) -> TemplateResponse:
+        """Pages of other packages answer 200 with their errors; here a failed form is 422."""
+        form = (response.context_data or {}).get("form")
+        if request.method == "POST" and response.status_code == 200 and form is not None and form.errors:
+            response.status_code = 422
+        return response
 
 
 class PersonTimeZoneMiddleware:
@@ -27,7 +78,7 @@ class PersonTimeZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
-            timezone.activate(zoneinfo.ZoneInfo(request.user.time_zone))
+            timezone.activate(zone_named(request.user.time_zone))
         else:
             timezone.deactivate()
         return self.get_response(request)

@@ -3,9 +3,11 @@
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from guardian.models import UserObjectPermissionBase
 
 from apps.people.models import Person
@@ -127,6 +129,9 @@ class System(models.Model):
             models.Index("owner", "stage", name="system_owner_stage"),
             models.Index("unit", name="system_unit"),
             models.Index("owner_basis", "stage", name="system_basis_stage"),
+            # Look-ups in any case: the whole value, and names by their beginning.
+            models.Index(Upper("key"), name="system_key_upper"),
+            models.Index(OpClass(Upper("name"), name="text_pattern_ops"), name="system_name_upper"),
         )
 
     def __str__(self) -> str:
@@ -159,6 +164,7 @@ class SystemIdentity(models.Model):
                 violation_error_message="This identity belongs to another system already.",
             ),
         )
+        indexes = (models.Index(Upper("value"), name="identity_value_upper"),)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.value}"

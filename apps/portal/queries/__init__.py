@@ -1,0 +1,1 @@
+"""Reading across apps for the pages."""

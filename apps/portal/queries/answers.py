@@ -1,0 +1,365 @@
+"""Who answers for a system: exactly one person, and every step that led to the name."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from apps.common.clock import local_date, zone_named
+from apps.people.models import Person
+from apps.people.queries import acting_for
+from apps.people.rules import is_role_address
+from apps.portal.queries.leads import Lead, leads_of
+from apps.registry.models import Nomination, OwnershipTerm, System
+from apps.registry.queries.succession import mandate_holder
+from apps.registry.rules import Scenario
+
+SCENARIO_WORDS = {
+    Scenario.DATA_ACCESS: "data access",
+    Scenario.HARMFUL_DECISION: "a harmful decision",
+    Scenario.COST_SPIKE: "a cost spike",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of "why this name". `struck` is what was passed over; `chosen` marks the steps that count."""
+
+    chosen: bool
+    text: str
+    struck: str = ""
+
+    def __str__(self) -> str:
+        return f"Passed over {self.struck}: {self.text}" if self.struck else self.text
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to reach the person."""
+
+    kind: str  # phone | email | chat
+    value: str
+
+    @property
+    def href(self) -> str:
+        """What a link to it opens; empty for a chat channel."""
+        if self.kind == "phone":
+            return f"tel:{''.join(c for c in self.value if c.isdigit() or c == '+')}"
+        return f"mailto:{self.value}" if self.kind == "email" else ""
+
+
+@dataclass(frozen=True)
+class NextInLine:
+    """Somebody to call when the person does not answer."""
+
+    person: Person
+    word: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The one person who answers for a system, with everything that a caller needs."""
+
+    system: System
+    scenario: Scenario | None
+    person: Person
+    basis: str  # accepted | interim | lead | mandate
+    role: str
+    owner: Person
+    owner_basis: str
+    deputy: Person | None
+    then: tuple[NextInLine, ...]
+    channels: tuple[Channel, ...]
+    derivation: tuple[Step, ...]
+    problems: tuple[str, ...]
+    since: datetime | None = None
+    nomination: Nomination | None = field(default=None, repr=False)
+
+    @property
+    def live(self) -> bool:
+        """Whether the system is in use; only then is somebody called for it."""
+        return self.system.is_live
+
+    @property
+    def interim(self) -> bool:
+        """Whether nobody has accepted the system."""
+        return self.owner_basis == System.Basis.INTERIM
+
+    @property
+    def kind(self) -> str:
+        """How the mark before the name is drawn."""
+        return "interim" if self.basis == "interim" else "owner"
+
+    @property
+    def owner_beside(self) -> bool:
+        """Whether somebody other than the owner leads, so that the owner is shown too."""
+        return self.person.pk != self.owner.pk
+
+    @property
+    def phone(self) -> str:
+        return self.person.phone
+
+
+def answer_for(system: System, scenario: Scenario | None = None) -> Answer:
+    """Who answers for one system; see answers_for."""
+    return answers_for([system], scenario)[0]
+
+
+def answers_for(systems: Sequence[System], scenario: Scenario | None = None) -> list[Answer]:
+    """Who answers for each system, in five queries at most whatever their number.
+
+    Without a scenario that is the owner. With one it is the A of the scenario's row, or who acts for them, if
+    that is an active person; else the owner; else the mandate holder. The systems come with owner, the owner's
+    deputy and line manager, and unit (`registry.queries.on_record`).
+    """
+    facts = _facts(systems, scenario)
+    return [_answer(system, scenario, facts) for system in systems]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is read once for all the systems."""
+
+    terms: dict[int, list[OwnershipTerm]]
+    nominations: dict[int, Nomination]
+    leads: dict[int, Lead]
+    people: dict[UUID, Person]
+    known_addresses: dict[str, Person]
+    mandate: Person | None
+
+
+def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
+    ids = [system.pk for system in systems]
+    terms: dict[int, list[OwnershipTerm]] = {}
+    for term in OwnershipTerm.objects.filter(system__in=ids).order_by("period"):
+        terms.setdefault(term.system_id, []).append(term)
+    latest = Nomination.objects.filter(system__in=ids).order_by("system", "-created_at").distinct("system")
+    leads = leads_of(ids, scenario) if scenario else {}
+    wanted = _people_named(terms.values(), leads.values())
+    addresses = {system.contact_given.strip().lower() for system in systems if "@" in system.contact_given}
+    people = list(Person.objects.select_related("deputy").filter(Q(pk__in=wanted) | Q(email__in=addresses)))
+    return _Facts(
+        terms=terms,
+        nominations={n.system_id: n for n in latest.select_related("nominee")},
+        leads=leads,
+        people={person.pk: person for person in people},
+        known_addresses={person.email: person for person in people},
+        mandate=mandate_holder(),
+    )
+
+
+def _people_named(histories: Iterable[list[OwnershipTerm]], leads: Iterable[Lead]) -> set[UUID]:
+    named = {lead.person_id for lead in leads if lead.person_id}
+    for history in histories:
+        named |= {term.person_id for term in history}
+        named |= {UUID(step["person"]) for step in history[-1].derivation if step.get("person")}
+    return named
+
+
+def _can_act(person: Person | None) -> bool:
+    return person is not None and person.is_active and person.kind == Person.Kind.HUMAN
+
+
+def _answer(system: System, scenario: Scenario | None, facts: _Facts) -> Answer:
+    steps: list[Step] = []
+    person, basis, party = None, "", ""
+    if scenario:
+        person, party = _lead(system, scenario, facts, steps)
+        basis = "lead" if person and person.pk != system.owner_id else ""
+    if person is None or not basis:
+        person, basis = _owner_or_mandate(system, facts)
+    steps += _owner_steps(system, facts, chosen=person.pk == system.owner_id)
+    steps += _passed_over(system, facts)
+    if basis == "mandate":
+        steps.append(Step(True, f"The holder of the governance mandate answers: {person.display_name}"))
+    deputy = person.deputy if _can_act(person.deputy) else None
+    return Answer(
+        system=system,
+        scenario=scenario,
+        person=person,
+        basis=basis,
+        role=_role(system, person, basis, party, scenario, facts),
+        owner=system.owner,
+        owner_basis=system.owner_basis,
+        deputy=deputy,
+        then=_then(system, person, deputy, facts),
+        channels=_channels(system, person),
+        derivation=tuple(steps),
+        problems=_problems(system, person, deputy),
+        since=_nobody_since(facts.terms.get(system.pk, [])),
+        nomination=facts.nominations.get(system.pk),
+    )
+
+
+def _lead(system: System, scenario: Scenario, facts: _Facts, steps: list[Step]) -> tuple[Person | None, str]:
+    rule = f"Rule for {SCENARIO_WORDS[scenario]}"
+    lead = facts.leads.get(system.pk)
+    if lead is None:
+        steps.append(Step(False, f"{rule}: nobody is accountable, so the owner answers"))
+        return None, ""
+    if lead.is_owner:
+        steps.append(Step(True, f"{rule}, {lead.source}: the owner leads"))
+        return system.owner if _can_act(system.owner) else None, ""
+    person = facts.people.get(lead.person_id) if lead.person_id else None
+    party = lead.party or (person.display_name if person else "")
+    if person is None:
+        steps.append(Step(False, f"{rule}, {lead.source}: the seat {party} is vacant"))
+        return None, ""
+    person = acting_for(person)
+    if not _can_act(person):
+        steps.append(Step(False, f"{rule}, {lead.source}: {person.display_name} is deactivated"))
+        return None, ""
+    named = person.display_name if party == person.display_name else f"{party}, {person.display_name},"
+    steps.append(Step(True, f"{rule}, {lead.source}: {named} leads"))
+    return person, party
+
+
+def _owner_or_mandate(system: System, facts: _Facts) -> tuple[Person, str]:
+    """The owner; a retired system's owner may be gone, and then the mandate holder is the one to ask."""
+    if _can_act(system.owner) or facts.mandate is None:
+        return system.owner, system.owner_basis
+    return facts.mandate, "mandate"
+
+
+def _owner_steps(system: System, facts: _Facts, *, chosen: bool) -> list[Step]:
+    history = facts.terms.get(system.pk, [])
+    if not history:
+        return []
+    term = history[-1]
+    if system.owner_basis == System.Basis.ACCEPTED:
+        word = "accepted to answer for it" if chosen else "is the owner and accepted"
+        return [Step(chosen, f"{system.owner.display_name} {word} on {_day(term.period.lower)}")]
+    steps = [_waiting(facts.nominations[system.pk])] if system.pk in facts.nominations else []
+    last = next((t for t in reversed(history) if t.basis == System.Basis.ACCEPTED), None)
+    if last is not None and last.person_id in facts.people:
+        left = facts.people[last.person_id].display_name
+        steps.append(Step(False, f"{left} answered until {_day(last.period.upper)}"))
+    elif not steps:
+        steps.append(Step(False, "Owner: nobody was ever nominated"))
+    return steps + [_interim_step(step, facts, chosen=chosen) for step in term.derivation]
+
+
+def _waiting(nomination: Nomination) -> Step:
+    name, asked = nomination.nominee.display_name, _day(nomination.created_at)
+    if nomination.state == Nomination.State.OPEN:
+        return Step(False, f"{name} was nominated on {asked} and has not answered yet")
+    if nomination.state == Nomination.State.DECLINED and nomination.answered_at:
+        return Step(False, f"{name} declined on {_day(nomination.answered_at)}")
+    return Step(False, f"The nomination of {name} on {asked} is over")
+
+
+def _interim_step(step: dict[str, Any], facts: _Facts, *, chosen: bool) -> Step:
+    person = facts.people.get(UUID(step["person"])) if step.get("person") else None
+    label = str(step.get("label", ""))
+    if step.get("outcome") == "chosen" and person:
+        return Step(chosen, f"{label}: {person.display_name} answers in the interim")
+    if person:
+        return Step(False, f"{label}: {person.display_name} was deactivated")
+    return Step(False, f"{label}: nobody named")
+
+
+def _passed_over(system: System, facts: _Facts) -> list[Step]:
+    """What was given as contact and is not a person who answers."""
+    given = system.contact_given.strip()
+    if not given:
+        return []
+    address = given.lower()
+    if address == system.owner.email:
+        return []
+    if "@" not in given:
+        return [Step(False, "not the address of a person", given)]
+    if given.count("@") > 1:
+        return [Step(False, "several addresses are not one person", given)]
+    known = facts.known_addresses.get(address)
+    if known is not None and _can_act(known):
+        return [Step(False, "a person answers only after accepting", given)]
+    if known is not None:
+        return [Step(False, f"{known.display_name} can't answer any more", given)]
+    if is_role_address(address):
+        return [Step(False, "a mailbox is not a person", given)]
+    return [Step(False, "nobody known here has this address", given)]
+
+
+def _role(system: System, person: Person, basis: str, party: str, scenario: Scenario | None, facts: _Facts) -> str:
+    title = person.title
+    if basis == "lead":
+        words = [title if title != party else "", f"{party or 'named in the matrix'}, leads the response"]
+    elif basis == "mandate":
+        words = [title, "holds the governance mandate"]
+    elif basis == System.Basis.INTERIM:
+        words = ["Interim owner", _interim_word(system, facts) or title]
+    else:
+        words = [title, "owner, leads the response" if scenario else "owner"]
+    text = " · ".join(word for word in words if word)
+    return text[:1].upper() + text[1:]
+
+
+def _interim_word(system: System, facts: _Facts) -> str:
+    history = facts.terms.get(system.pk)
+    last = history[-1].derivation[-1] if history and history[-1].derivation else None
+    if last is None:
+        return ""
+    if last.get("source") == "mandate":
+        return "holds the governance mandate"
+    label = str(last.get("label", ""))
+    return label[:1].lower() + label[1:]
+
+
+def _then(system: System, person: Person, deputy: Person | None, facts: _Facts) -> tuple[NextInLine, ...]:
+    """Whom to call next: deputy, the owner where somebody else leads, the line manager, the mandate holder."""
+    manager = system.owner.line_manager if person.pk == system.owner_id else None
+    candidates = [
+        (deputy, "Deputy"),
+        (system.owner if person.pk != system.owner_id else None, "Owner"),
+        (manager, "Line manager"),
+        (facts.mandate, "Holds the governance mandate"),
+    ]
+    chain: dict[UUID, NextInLine] = {}
+    for candidate, word in candidates:
+        if candidate is not None and _can_act(candidate) and candidate.pk != person.pk:
+            chain.setdefault(candidate.pk, NextInLine(candidate, word))
+    return tuple(chain.values())
+
+
+def _channels(system: System, person: Person) -> tuple[Channel, ...]:
+    given = (("phone", person.phone), ("email", person.email), ("chat", system.chat_channel))
+    return tuple(Channel(kind, value) for kind, value in given if value)
+
+
+def _problems(system: System, person: Person, deputy: Person | None) -> tuple[str, ...]:
+    found = []
+    if system.owner_basis == System.Basis.INTERIM:
+        found.append("Nobody has accepted this system")
+    if deputy is None:
+        found.append("No deputy")
+    if not person.phone:
+        found.append("No phone number")
+    return tuple(found)
+
+
+def _nobody_since(history: list[OwnershipTerm]) -> datetime | None:
+    """Since when nobody who accepted answers: the end of the last accepted term, else the first day."""
+    if not history or history[-1].basis == System.Basis.ACCEPTED:
+        return None
+    ends: list[datetime] = [t.period.upper for t in history if t.basis == System.Basis.ACCEPTED]
+    first: datetime = history[0].period.lower
+    return ends[-1] if ends else first
+
+
+def _day(moment: datetime) -> str:
+    return day_words(local_date(moment))
+
+
+def day_words(day: date) -> str:
+    """A date as people write it here: 17 Nov 2026."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def local_clock(person: Person, now: datetime) -> str:
+    """The time where the person is, named by their zone: "Berlin, 09:12 local time"."""
+    zone = zone_named(person.time_zone)
+    place = zone.key.rsplit("/", 1)[-1].replace("_", " ")
+    return f"{place}, {now.astimezone(zone):%H:%M} local time"

@@ -1,0 +1,140 @@
+"""What stands around every page: the menu with its counts, and whom to call."""
+
+from dataclasses import dataclass, field, replace
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Count, Q
+from django.urls import NoReverseMatch, reverse
+
+from apps.access.queries import may
+from apps.access.rules import Permission
+from apps.people.models import Person
+from apps.registry.models import System
+from apps.registry.queries import live, visible_systems
+
+# Counts in the menu can be a minute old: over 100,000 systems they cost more than the page around them.
+COUNTS_KEPT = 60
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """One entry of the menu."""
+
+    label: str
+    url: str
+    icon: str
+    active: bool = False
+    count: str = ""
+    count_bad: str = ""
+
+
+@dataclass(frozen=True)
+class NavGroup:
+    """Entries under one heading."""
+
+    heading: str
+    items: list[NavItem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DutyLead:
+    """Whom to call when nobody else is known: the person in the seat that holds the mandate."""
+
+    name: str
+    function: str
+    phone: str
+    email: str
+
+
+_LEAD_SQL = """
+SELECT p.display_name, COALESCE(NULLIF(p.title, ''), f.seat_title), p.phone, p.email
+FROM registry_mandate m
+JOIN people_function f ON f.code = m.holder_id
+JOIN people_seat s ON s.function_id = m.holder_id
+JOIN people_person p ON p.id = s.holder_id
+"""
+
+
+def duty_lead() -> DutyLead | None:
+    """The acting mandate holder; None before the first start. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEAD_SQL)
+        row = cursor.fetchone()
+    return DutyLead(*row) if row else None
+
+
+def menu_counts(person: Person) -> dict[str, int]:
+    """Live systems that the person may open, and how many of them nobody has accepted. Kept for a minute."""
+    key = f"menu:{person.pk}"
+    counts: dict[str, int] | None = cache.get(key)
+    if counts is None:
+        counts = live(visible_systems(person)).aggregate(
+            systems=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM))
+        )
+        cache.set(key, counts, COUNTS_KEPT)
+    return counts
+
+
+def menu(person: Person, path: str) -> list[NavGroup]:
+    """The parts that are built and that the person may use."""
+    counts = menu_counts(person)
+    systems, interim = counts["systems"], counts["interim"]
+    groups = [
+        NavGroup("", _kept(_always())),
+        NavGroup("Register", _kept(_register(person, systems, interim))),
+        NavGroup("Duties", _kept([_item("Attestations", "attestations:campaigns", "signature")])),
+        NavGroup("Evidence", _kept(_evidence(person))),
+    ]
+    current = _current(path, [item.url for group in groups for item in group.items])
+    return [_marked(group, current) for group in groups if group.items]
+
+
+def _always() -> list[NavItem | None]:
+    return [
+        _item("Home", "portal:home", "house"),
+        _item("Who answers?", "portal:who", "message-circle-question-mark"),
+    ]
+
+
+def _register(person: Person, systems: int, interim: int) -> list[NavItem | None]:
+    sees_people = may(person, Permission.ADMINISTER_PEOPLE) or may(person, Permission.SYSTEMS_READ_ALL)
+    nobody_accepted = _item(
+        "Interim owners", "portal:systems", "grid-3x3", query="?owner=interim", count_bad=f"{interim:,}"
+    )
+    return [
+        _item("Systems", "portal:systems", "boxes", count=f"{systems:,}"),
+        nobody_accepted if interim else None,
+        _item("People", "portal:people", "users") if sees_people else None,
+        _item("Units", "portal:units", "network") if sees_people else None,
+    ]
+
+
+def _evidence(person: Person) -> list[NavItem | None]:
+    return [
+        _item("Audit trail", "assurance:trail", "list-tree") if may(person, Permission.TRAIL_READ) else None,
+        _item("Readiness", "readiness:board", "gauge") if may(person, Permission.READINESS_READ) else None,
+    ]
+
+
+def _item(label: str, name: str, icon: str, *, query: str = "", count: str = "", count_bad: str = "") -> NavItem | None:
+    """An entry, or None where the part is not built."""
+    try:
+        url = reverse(name)
+    except NoReverseMatch:
+        return None
+    return NavItem(label, url + query, icon, count=count, count_bad=count_bad)
+
+
+def _kept(items: list[NavItem | None]) -> list[NavItem]:
+    return [item for item in items if item is not None]
+
+
+def _current(path: str, urls: list[str]) -> str:
+    """The longest entry that the path is below; home is only itself."""
+    below = [url for url in urls if url == path or (url != "/" and path.startswith(url))]
+    return max(below, key=len, default="")
+
+
+def _marked(group: NavGroup, current: str) -> NavGroup:
+    return NavGroup(group.heading, [replace(item, active=item.url == current) for item in group.items])
