@@ -4,7 +4,7 @@ VENV_PYTHON = .venv/bin/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check demo-reset test check bench install
+.PHONY: help demo demo-check demo-reset test check bench schema install
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
@@ -26,7 +26,10 @@ test: ## Run the tests, in a browser too (PYTEST_ARGS="-k seats" chooses some)
 
 check: ## Lint, types, import contract, settings, migrations, API schema, locks
 	@$(PYTHON) tools/install.py development
-	@exec $(VENV_PYTHON) tools/check.py
+	@exec $(VENV_PYTHON) -m tools.check
+
+schema: ## Write docs/openapi.yaml anew
+	@$(VENV_PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 bench: ## Measure at 25 and 100,000 systems
 	@$(PYTHON) tools/install.py development

@@ -1,5 +1,6 @@
 """Programs that one process starts, watches and stops together."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -116,14 +117,10 @@ def _end(child: Child) -> None:
     """End the program, then whatever of its own session it left behind."""
     if child.process.poll() is None:
         child.process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     child.process.wait()
 
 

@@ -107,9 +107,7 @@ class Demo:
         print(f"\nGovportal is at {self.url}\n", flush=True)
         for line in _table(loaded.get("sign_ins", [])):
             print(f"  {line}")
-        print(
-            f"\nLogs: {self.children.logs}\nCtrl-C stops it. The data stays for the next start.", flush=True
-        )
+        print(f"\nLogs: {self.children.logs}\nCtrl-C stops it. The data stays for the next start.", flush=True)
 
     def _timed(self, name: str, work: Callable[[], Result]) -> Result:
         """Do it, and tell how long it took."""
@@ -131,9 +129,7 @@ def main(arguments: list[str]) -> int:
     if arguments not in (["demo"], ["demo-check"]):
         print(__doc__, file=sys.stderr)
         return 2
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a script's background job starts with it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job starts with it ignored
     state = embedded.open_state("demo", embedded.PROJECT)
     with _only_one(state):
         with state.starting():

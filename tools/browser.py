@@ -34,9 +34,7 @@ def main() -> None:
         install()
         path = find()
     if path is None:
-        sys.exit(
-            "The browser tests need Chromium: apt-get install chromium, or set CHROMIUM to a browser's path."
-        )
+        sys.exit("The browser tests need Chromium: apt-get install chromium, or set CHROMIUM to a browser's path.")
     print(path)
 
 

