@@ -1,0 +1,57 @@
+"""Loading the demo step by step. Each step is one transaction and knows whether it has been done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from apps.common.errors import Refused
+from apps.portal.demo import campaign, figures, inventory, people
+from apps.portal.demo.moments import Moments
+
+
+@dataclass
+class Loaded:
+    """What was done now, and what there is."""
+
+    done: list[str] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.done)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"changed": self.changed, "done": self.done, **self.counts, "sign_ins": people.sign_ins()}
+
+
+def load(*, now: datetime, tell: Callable[[str], None] = lambda _text: None) -> Loaded:
+    """Bring the demo's data into an empty portal, or finish what was interrupted. A second run changes nothing.
+
+    Raises Refused outside the demo, and in a portal that somebody else started.
+    """
+    if not settings.DEMO:
+        raise Refused("The demo's people are invented and share one password. Set DEMO=true to load them.")
+    if people.is_started_by_others():
+        raise Refused("This portal has been started by real people. The demo loads into an empty one.")
+    moments = campaign.calendar(now)
+    loaded = Loaded()
+    for name, step in _steps(moments):
+        tell(name)
+        if step():
+            loaded.done.append(name)
+    loaded.counts = figures.summary()
+    return loaded
+
+
+def _steps(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
+    return [
+        ("people", lambda: people.load_people(now=moments.started)),
+        ("inventory", lambda: inventory.load_inventory(now=moments.imported)),
+        ("owners", lambda: inventory.load_owners(moments)),
+        ("campaign", lambda: campaign.load_campaign(moments)),
+        ("nominations", lambda: inventory.load_nominations(moments)),
+        ("answers", lambda: campaign.load_answers(moments)),
+    ]
