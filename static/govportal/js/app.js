@@ -4,7 +4,8 @@
   const root = document.documentElement;
   const one = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const typing = (target) => target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+  const typing = (target) =>
+    target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 
   // Dialogs: open, close, and give the focus back to where it came from.
   const openDialog = (dialog) => {
@@ -78,6 +79,9 @@
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
         move(event.key === "ArrowDown" ? 1 : -1);
+      } else if (event.key === "Escape") {
+        event.preventDefault(); // a search field would only clear itself
+        dialog.close();
       } else if (event.key === "Enter" && option) {
         event.preventDefault();
         if (event.ctrlKey) copy(option);
@@ -109,7 +113,9 @@
   const keys = {
     "/": () => (lookUp ? lookUp() : one("#top-q, [data-search]")?.focus()),
     "?": () => openDialog(one("#keys")),
-    g: () => { goingUntil = Date.now() + 1500; },
+    g: () => {
+      goingUntil = Date.now() + 1500;
+    },
     j: () => moveRow(1),
     k: () => moveRow(-1),
     x: () => one("tr[data-current] [data-bulk-item]")?.click(),
@@ -117,7 +123,8 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") all("details.popover-menu[open], details.filter-panel[open]").forEach(closeDetails);
+    if (event.key === "Escape")
+      all("details.popover-menu[open], details.filter-panel[open]").forEach(closeDetails);
     if (root.dataset.keys === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (typing(event.target) || one("dialog[open]")) return;
     const link = Date.now() < goingUntil && one(`nav a[href="${places[event.key]}"]`);
@@ -158,13 +165,20 @@
     button.setAttribute("aria-busy", "true");
     button.lastChild.textContent = button.dataset.busy;
   });
-  addEventListener("pageshow", (event) => event.persisted && all("[aria-busy=true]").forEach(() => location.reload()));
+  addEventListener(
+    "pageshow",
+    (event) => event.persisted && all("[aria-busy=true]").forEach(() => location.reload()),
+  );
 
   // Autosave: the form posts itself to its own action, a second after the last change.
   const setUpAutosave = (form) => {
     const status = one("[data-autosave-status]", form) || one("[data-autosave-status]");
-    const say = (text) => { if (status) status.textContent = text; };
-    let timer, changed = false, sending = Promise.resolve();
+    const say = (text) => {
+      if (status) status.textContent = text;
+    };
+    let timer,
+      changed = false,
+      sending = Promise.resolve();
     const save = async () => {
       if (!changed) return;
       changed = false;
@@ -184,13 +198,18 @@
         say("Not saved. Use the button to save");
       }
     };
-    const queue = () => { sending = sending.then(save); };
+    const queue = () => {
+      sending = sending.then(save);
+    };
     form.addEventListener("input", () => {
       changed = true;
       clearTimeout(timer);
       timer = setTimeout(queue, 1000);
     });
-    form.addEventListener("submit", () => { clearTimeout(timer); changed = false; });
+    form.addEventListener("submit", () => {
+      clearTimeout(timer);
+      changed = false;
+    });
     document.addEventListener("visibilitychange", () => document.hidden && queue());
   };
 
@@ -200,13 +219,17 @@
     const every = one("[data-bulk-all]", form);
     const update = () => {
       const n = items.filter((item) => item.checked).length;
-      all("[data-bulk-count]", form).forEach((count) => { count.textContent = `${n} selected`; });
+      all("[data-bulk-count]", form).forEach((count) => {
+        count.textContent = `${n} selected`;
+      });
       if (!every) return;
       every.checked = n > 0 && n === items.length;
       every.indeterminate = n > 0 && n < items.length;
     };
     every?.addEventListener("change", () => {
-      items.forEach((item) => { item.checked = every.checked; });
+      items.forEach((item) => {
+        item.checked = every.checked;
+      });
       update();
     });
     form.addEventListener("change", update);
@@ -216,7 +239,9 @@
 
   const setUpCount = (field) => {
     const count = document.getElementById(field.dataset.count);
-    const update = () => { count.textContent = `${field.value.length} of ${field.maxLength} characters`; };
+    const update = () => {
+      count.textContent = `${field.value.length} of ${field.maxLength} characters`;
+    };
     if (count) field.addEventListener("input", update);
   };
 
@@ -230,12 +255,18 @@
       if (!lead?.name) return;
       one("[data-duty-name]", card).textContent = lead.name;
       one("[data-duty-function]", card).textContent = lead.function || "";
-      one("[data-duty-initials]", card).textContent = lead.name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2);
+      one("[data-duty-initials]", card).textContent = lead.name
+        .split(/\s+/)
+        .map((word) => word[0])
+        .join("")
+        .slice(0, 2);
       const phone = one("[data-duty-phone]", card);
       phone.textContent = lead.phone || "";
       if (lead.phone) phone.href = `tel:${lead.phone.replaceAll(" ", "")}`;
       card.hidden = false;
-    } catch { /* storage may be switched off */ }
+    } catch {
+      /* storage may be switched off */
+    }
   };
 
   const start = (from) => {
