@@ -1,5 +1,12 @@
 """The registry's verbs, by noun."""
 
+from apps.registry.actions.imports import (
+    apply_import,
+    discard_import,
+    receive_import,
+    review_import_again,
+    undo_import,
+)
 from apps.registry.actions.ownership import (
     accept_ownership,
     decline_ownership,
@@ -14,16 +21,21 @@ from apps.registry.actions.views import delete_view, save_view
 
 __all__ = [
     "accept_ownership",
+    "apply_import",
     "change_person",
     "change_system",
     "change_unit",
     "create_unit",
     "decline_ownership",
     "delete_view",
+    "discard_import",
     "nominate_owner",
+    "receive_import",
     "register_system",
     "retire_system",
+    "review_import_again",
     "save_view",
     "start_portal",
+    "undo_import",
     "withdraw_nomination",
 ]

@@ -62,7 +62,7 @@ def register_system(
         actor=actor,
         subject=system_subject(system),
         now=now,
-        after={**_facts(system), "owner": owner.audit_id, "basis": "interim"},
+        after={**system_facts(system), "owner": owner.audit_id, "basis": "interim"},
         private={"owner_name": owner.display_name},
     )
     return system
@@ -87,7 +87,7 @@ def change_system(
     system = locked(system)
     if fields.get("stage") == Stage.RETIRED and system.stage != Stage.RETIRED:
         raise Refused("Retire the system by its own page: that asks for a reason.")
-    before = _facts(system)
+    before = system_facts(system)
     for name, value in fields.items():
         setattr(system, name, value)
     system.updated_at = now
@@ -97,7 +97,7 @@ def change_system(
     _save_with_live_owner(system)
     if identities is not None:
         _set_identities(system, identities)
-    after = _facts(system)
+    after = system_facts(system)
     changed = {name for name in after if after[name] != before[name]}
     record(
         Kind.SYSTEM_CHANGED,
@@ -159,7 +159,7 @@ def _refuse_unknown(fields: dict[str, Any]) -> None:
         raise TypeError(f"not a field of a system: {', '.join(sorted(unknown))}")
 
 
-def _facts(system: System) -> dict[str, Any]:
+def system_facts(system: System) -> dict[str, Any]:
     """What the trail tells about a system: values of ours, no free text that could name a person."""
     return {
         "key": system.key,
