@@ -123,7 +123,7 @@ def seat_person(function: Function | str, person: Person, *, actor: Actor, now: 
     code = function if isinstance(function, str) else function.code
     if not person.is_active or person.kind != Person.Kind.HUMAN:
         raise Refused(f"{person.display_name} can't hold a seat: choose an active person.")
-    seat = Seat.objects.select_for_update(no_key=True).select_related("function").get(function_id=code)
+    seat = Seat.objects.select_for_update(no_key=True, of=("self",)).select_related("function").get(function_id=code)
     before = seat.holder_id
     seat.holder, seat.since = person, now
     seat.save(update_fields=["holder", "since"])
@@ -143,7 +143,11 @@ def seat_person(function: Function | str, person: Person, *, actor: Actor, now: 
 @transaction.atomic
 def vacate_seat(function: str, *, actor: Actor, now: datetime) -> Seat:
     """Leave a seat vacant. Raises Refused for the seat that holds the mandate: it needs a successor first."""
-    seat = Seat.objects.select_for_update(no_key=True).select_related("function", "holder").get(function_id=function)
+    seat = (
+        Seat.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("function", "holder")
+        .get(function_id=function)
+    )
     before = seat.holder
     seat.holder, seat.since = None, None
     try:
@@ -151,7 +155,8 @@ def vacate_seat(function: str, *, actor: Actor, now: datetime) -> Seat:
             seat.save(update_fields=["holder", "since"])
     except IntegrityError as error:
         raise Refused(
-            f"The seat {seat.function.seat_title} holds the governance mandate. Seat a successor instead of leaving it vacant."
+            f"The seat {seat.function.seat_title} holds the governance mandate. "
+            "Seat a successor instead of leaving it vacant."
         ) from error
     record(
         Kind.SEAT_VACATED,
