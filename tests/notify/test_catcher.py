@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.notify.management.commands.mail_catcher import keep
+from apps.notify.caught import keep
 from tests.notify.server import free_port
 
 

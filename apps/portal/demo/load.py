@@ -27,7 +27,7 @@ class Loaded:
         return {"changed": self.changed, "done": self.done, **self.counts, "sign_ins": people.sign_ins()}
 
 
-def load(*, now: datetime, tell: Callable[[str], None] = lambda _text: None) -> Loaded:
+def load(*, now: datetime) -> Loaded:
     """Bring the demo's data into an empty portal, or finish what was interrupted. A second run changes nothing.
 
     Raises Refused outside the demo, and in a portal that somebody else started.
@@ -39,7 +39,6 @@ def load(*, now: datetime, tell: Callable[[str], None] = lambda _text: None) -> 
     moments = campaign.calendar(now)
     loaded = Loaded()
     for name, step in _steps(moments):
-        tell(name)
         if step():
             loaded.done.append(name)
     loaded.counts = figures.summary()

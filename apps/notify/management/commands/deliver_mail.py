@@ -35,8 +35,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({**vars(sweep), "outbox": outbox_counts(), "undelivered": stuck}))
             return
         self.stdout.write(
-            f"{sweep.sent} sent, {sweep.postponed} to try again, "
-            f"{sweep.failed} failed, {sweep.uncertain} uncertain"
+            f"{sweep.sent} sent, {sweep.postponed} to try again, {sweep.failed} failed, {sweep.uncertain} uncertain"
         )
         for line in stuck:
             self.stdout.write(f"  {line['state']:10} {line['to']}: {line['subject']} ({line['error']})")

@@ -1,10 +1,7 @@
 """`manage.py mail_catcher`: keeps every mail of the demo in a folder. Nothing leaves the machine."""
 
 import asyncio
-import hashlib
-import os
 import signal
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.common import clock
+from apps.notify.caught import keep, mail_folder
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -31,22 +29,6 @@ class Catcher:
         return "250 Message accepted for delivery"
 
 
-def keep(folder: Path, content: bytes, moment: datetime) -> Path:
-    """Write a mail whole or not at all, readable by this account only."""
-    digest = hashlib.sha256(content).hexdigest()[:12]
-    path = folder / f"{moment:%Y%m%dT%H%M%S%f}Z-{digest}.eml"
-    fresh = path.with_suffix(".part")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    fresh.rename(path)
-    return path
-
-
-def mail_folder() -> Path:
-    """Where the demo's mails are kept."""
-    return Path(os.environ.get("MAIL_CATCHER_DIR") or settings.BASE_DIR / "var" / "mail")
-
-
 class Command(BaseCommand):
     """Runs until it is stopped."""
 
@@ -58,9 +40,7 @@ class Command(BaseCommand):
         if not settings.DEMO:
             raise CommandError("The mail catcher belongs to the demo. Use a real mail server.")
         if settings.EMAIL_HOST not in LOOPBACK:
-            raise CommandError(
-                f"EMAIL_URL names {settings.EMAIL_HOST}. The mail catcher listens on 127.0.0.1 only."
-            )
+            raise CommandError(f"EMAIL_URL names {settings.EMAIL_HOST}. The mail catcher listens on 127.0.0.1 only.")
         folder = mail_folder()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         asyncio.run(_serve(folder, settings.EMAIL_HOST, settings.EMAIL_PORT))

@@ -1,0 +1,70 @@
+"""Numbers of the demo as they stand in the tables, for the check and for whoever loads it."""
+
+from typing import Any
+
+from django.db.models import Count, Q
+
+from apps.attestations.models import Assignment
+from apps.attestations.queries import completion, latest_campaign
+from apps.common.clock import local_date, now
+from apps.people.models import Person
+from apps.registry.models import ImportRun, Nomination, System
+from apps.registry.queries import live
+
+
+def import_figures() -> dict[str, Any]:
+    """What the import of the inventory said about the file."""
+    run = ImportRun.objects.filter(state=ImportRun.State.APPLIED).order_by("applied_at").first()
+    if run is None:
+        return {}
+    report = run.report
+    names = ("rows_read", "created", "updated", "unchanged")
+    return {
+        **{name: report[name] for name in names},
+        "skipped": len(report["skipped"]),
+        "live_in_file": report["systems_live"],
+        "contacts": report["contacts"],
+        "systems": System.objects.count(),
+        "systems_live": live(System.objects.all()).count(),
+    }
+
+
+def owner_figures() -> dict[str, int]:
+    """How many live systems have an owner who accepted, and how many an interim one."""
+    counted = live(System.objects.all()).aggregate(
+        accepted=Count("pk", filter=Q(owner_basis=System.Basis.ACCEPTED)),
+        interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)),
+    )
+    states = dict(Nomination.objects.order_by().values_list("state").annotate(n=Count("pk")))
+    return {**counted, "nominations_open": states.get("open", 0), "nominations_declined": states.get("declined", 0)}
+
+
+def campaign_figures() -> dict[str, Any]:
+    """Where the campaign stands."""
+    campaign = latest_campaign()
+    if campaign is None:
+        return {}
+    counts = completion(campaign, today=local_date(now())).counts
+    accepted = Assignment.objects.filter(campaign=campaign, owner_basis=System.Basis.ACCEPTED)
+    return {
+        "period": campaign.period,
+        "state": campaign.state,
+        "assignments": counts.total,
+        "signed": counts.signed,
+        "open": counts.open,
+        "in_progress": counts.in_progress,
+        "overdue": counts.overdue,
+        "not_attested": counts.not_attested,
+        "of_accepted_owners": accepted.count(),
+        "signed_by_accepted_owners": accepted.filter(state=Assignment.State.SUBMITTED).count(),
+    }
+
+
+def summary() -> dict[str, Any]:
+    """Everything that the loader and the check print."""
+    return {
+        "people": Person.objects.filter(is_invented=True).count(),
+        "import": import_figures(),
+        "owners": owner_figures(),
+        "campaign": campaign_figures(),
+    }

@@ -1,0 +1,53 @@
+"""Which page each role fetches in the check, and what it is to get."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LET_IN, NOT_ALLOWED, NOT_THERE = 200, 403, 404
+
+OWNER, EMPLOYEE, BOARD = "Owner", "Employee", "Board member"
+AUDITOR, HOLDER, SEAT = "Auditor", "Mandate holder", "Seat holder (CISO)"
+EVERYBODY = (OWNER, EMPLOYEE, BOARD, AUDITOR, HOLDER, SEAT)
+READERS = (BOARD, AUDITOR, HOLDER, SEAT)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A path (with {key} of a system and {period} of the campaign), who gets in, and what the others get."""
+
+    path: str
+    welcome: tuple[str, ...] = EVERYBODY
+    others: int = NOT_ALLOWED
+
+    def status_for(self, role: str) -> int:
+        return LET_IN if role in self.welcome else self.others
+
+
+VISITS = (
+    Visit("/"),
+    Visit("/who/?q={key}"),
+    Visit("/who/?q={key}&scenario=data-access"),
+    Visit("/systems/"),
+    Visit("/systems/?q=claims"),
+    Visit("/systems/{key}/", (OWNER, *READERS), NOT_THERE),
+    Visit("/systems/{key}/ownership/", (OWNER, *READERS), NOT_THERE),
+    Visit("/systems/{key}/trail/", (OWNER, *READERS), NOT_THERE),
+    Visit("/attestations/"),
+    Visit("/attestations/{period}/", READERS),
+    Visit("/trail/", (AUDITOR, HOLDER, SEAT)),
+    Visit("/readiness/", READERS),
+    Visit("/people/"),
+    Visit("/people/seats/"),
+    Visit("/units/"),
+    Visit("/systems/register/", (HOLDER, SEAT)),
+    Visit("/systems/import/", (HOLDER,)),
+    Visit("/people/new/", (HOLDER,)),
+    Visit("/profile/"),
+    Visit("/demo/mail/"),
+)
+
+
+def visits(key: str, period: str) -> Iterator[tuple[Visit, str]]:
+    """Every visit with its path filled in."""
+    for visit in VISITS:
+        yield visit, visit.path.format(key=key, period=period)
