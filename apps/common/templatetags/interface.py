@@ -2,9 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 from django import template
 from django.conf import settings
@@ -147,10 +148,7 @@ def _part(part: Mapping[str, object], n: int, x: float, width: float) -> BarPart
     )
 
 
-def _bar_numbers(context: Context) -> "itertools.count[int]":
+def _bar_numbers(context: Context) -> Iterator[int]:
     """One counter a rendering: two bars on one page never share the id of a pattern."""
-    state = context.render_context
-    if "bar_numbers" not in state.dicts[0]:
-        state.dicts[0]["bar_numbers"] = itertools.count(1)
-    numbers: itertools.count[int] = state.dicts[0]["bar_numbers"]
-    return numbers
+    shared = cast("dict[str, Iterator[int]]", context.render_context.dicts[0])
+    return shared.setdefault("bar_numbers", itertools.count(1))
