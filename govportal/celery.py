@@ -5,11 +5,13 @@ import os
 from celery import Celery
 from celery.schedules import crontab
 
+from govportal.environment import env_str
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "govportal.settings")
 
 app = Celery("govportal")
 app.conf.update(
-    broker_url=os.environ.get("REDIS_URL"),
+    broker_url=env_str("REDIS_URL"),
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
