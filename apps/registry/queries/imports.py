@@ -261,8 +261,8 @@ def _rows(plan: Plan, changed: dict[int, list[str]]) -> list[list[Any]]:
     return sorted(rows, key=lambda line: line[0])[:ROWS_KEPT]
 
 
-def imports_waiting(limit: int = 10) -> list[ImportRun]:
-    """The latest imports, without their content."""
+def latest_imports(limit: int = 10) -> list[ImportRun]:
+    """The latest imports, without their content and report."""
     return list(
         ImportRun.objects.defer("content", "report").select_related("created_by").order_by("-created_at")[:limit]
     )

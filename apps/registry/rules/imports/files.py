@@ -64,11 +64,10 @@ def _decode(content: bytes) -> str:
 def _place(before: bytes) -> tuple[int, str]:
     """Row and column name at which a bad byte stands, from the good bytes before it."""
     text = before.decode("utf-8-sig", errors="replace")
-    records = list(csv.reader(io.StringIO(text, newline=""))) or [[""]]
+    # One more character is a cell of its own after a separator, and part of the cell inside quotes.
+    records = list(csv.reader(io.StringIO(f"{text}x", newline="")))
     header, row, cells = records[0], len(records), records[-1]
-    if text.endswith(("\n", "\r")):
-        row, cells = row + 1, [""]
-    index = max(len(cells), 1) - 1
+    index = len(cells) - 1
     return row, header[index].strip() if row > 1 and index < len(header) else str(index + 1)
 
 
