@@ -164,7 +164,7 @@ def _choose_port(state: State) -> int:
     ports = [int(given)] if given else list(range(FIRST_PORT, FIRST_PORT + 100))
     for port in ports:
         if port_is_free(port):
-            state.ports["web"] = port
+            state.ports["web"] = port  # for the links in mails that other commands send
             state.save()
             return port
     raise embedded.EmbeddedError(f"Port {ports[0]} is in use. Name another one: PORT=8080 make demo")

@@ -73,7 +73,7 @@ def _defaults(state: State) -> dict[str, str]:
         "DATABASE_APP_ROLE": "govportal_app",
         "REDIS_URL": f"redis://:{secrets['redis']}@127.0.0.1:{redis}/0",
         "SECRET_KEY": secrets["django"],
-        "SITE_URL": f"http://localhost:{state.ports['web']}",
+        "SITE_URL": f"http://localhost:{state.ports.get('web', 8000)}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "SECURE": "false",
         "DEMO": "true",

@@ -111,7 +111,6 @@ def free_port(taken: set[int]) -> int:
 def _choose(state: State) -> None:
     state.account = server_account()
     state.secrets = {name: secrets.token_urlsafe(48 if name == "django" else 24) for name in SECRETS}
-    state.ports["web"] = 8000  # kept up to date by the demo, for the links in mails
     for name in PORTS:
         state.ports[name] = free_port(set(state.ports.values()))
     state.save()
@@ -121,7 +120,7 @@ def _read(folder: Path) -> dict[str, Any]:
     path = folder / "state.json"
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        missing = {*SECRETS, *PORTS, "web"} - {*kept["secrets"], *kept["ports"]}
+        missing = (set(SECRETS) - set(kept["secrets"])) | (set(PORTS) - set(kept["ports"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EmbeddedError(f"{path} can't be read ({error}). Remove the folder {folder} to start anew.") from error
     if missing or "account" not in kept:
