@@ -168,10 +168,10 @@ def _answer(system: System, scenario: Scenario | None, facts: _Facts) -> Answer:
     person, basis, party = None, "", ""
     if scenario:
         person, party = _lead(system, scenario, facts, steps)
-        basis = "lead" if person and person.pk != system.owner_id else ""
-    if person is None or not basis:
+        basis = "lead" if person and party else ""
+    if person is None or not party:
         person, basis = _owner_or_mandate(system, facts)
-    steps += _owner_steps(system, facts, chosen=person.pk == system.owner_id)
+    steps += _owner_steps(system, facts, chosen=basis == system.owner_basis)
     steps += _passed_over(system, facts)
     if basis == "mandate":
         steps.append(Step(True, f"The holder of the governance mandate answers: {person.display_name}"))
