@@ -14,7 +14,8 @@ from apps.common.clock import local_date, zone_named
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
 from apps.registry.models import Nomination, System
-from apps.registry.queries import by_tier, live, on_record
+from apps.registry.queries import live, on_record
+from apps.registry.queries.systems import by_tier
 
 # Rows of each list; the systems list has the rest.
 SHOWN = 25
