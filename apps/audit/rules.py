@@ -17,6 +17,7 @@ class Kind(StrEnum):
     API_TOKEN_REVOKED = "api.token.revoked"
     ATTESTATION_ANSWERED = "attestation.answered"
     ATTESTATION_SIGNED = "attestation.signed"
+    ATTESTATION_VIEWED = "attestation.viewed"
     CAMPAIGN_CLOSED = "campaign.closed"
     CAMPAIGN_OPENED = "campaign.opened"
     CAMPAIGN_REMINDED = "campaign.reminded"

@@ -1,0 +1,176 @@
+"""Forms: the questions of one section as fields, and the signature."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.core import ratelimit
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.http import HttpRequest
+
+from apps.attestations.questions import Question, Section, Value
+from apps.attestations.rules import Given, Problem, normal_date, same_name
+from apps.people.models import Person
+
+CODES = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """One radio, and the fields that stand under it."""
+
+    id: str
+    name: str
+    value: str
+    label: str
+    checked: bool
+    needs: str
+    given: Given
+
+    @property
+    def asks(self) -> str:
+        """What is added to the label, so that nobody is surprised."""
+        return "(you will be asked why)" if self.value == Value.CANNOT_ATTEST else ""
+
+
+@dataclass(frozen=True)
+class QuestionField:
+    """One question with its radios, what was given, and what is missing."""
+
+    number: int
+    question: Question
+    options: tuple[OptionField, ...]
+    errors: Mapping[str, str]
+
+    @property
+    def error(self) -> str:
+        return self.errors.get("value", "")
+
+
+def question_fields(
+    section: Section, answers: Mapping[str, Given], problems: Sequence[Problem] = ()
+) -> list[QuestionField]:
+    """The questions of a section, filled with what was given."""
+    fields = []
+    for number, question in enumerate(section.questions, start=1):
+        given = answers.get(question.key, Given())
+        errors = {problem.part: problem.text for problem in problems if problem.question == question.key}
+        options = tuple(_option(question, value, given) for value in question.values)
+        fields.append(QuestionField(number, question, options, errors))
+    return fields
+
+
+def _option(question: Question, value: str, given: Given) -> OptionField:
+    chosen = given.value == value
+    return OptionField(
+        id=f"{question.key}-{value}",
+        name=question.key,
+        value=value,
+        label=question.label_of(value),
+        checked=chosen,
+        needs=Value(value).needs,
+        given=given if chosen else Given(),
+    )
+
+
+def read_section(section: Section, data: Mapping[str, str]) -> dict[str, Given]:
+    """What was posted for each question: the chosen answer with the text that stands under it."""
+    return {question.key: _read(question, data) for question in section.questions}
+
+
+def _read(question: Question, data: Mapping[str, str]) -> Given:
+    value = data.get(question.key, "")
+    if value not in question.values:
+        return Given()
+    under = f"{question.key}-{value}"
+    if not Value(value).needs:
+        return Given(value)
+    return Given(
+        value,
+        _text(data, f"{under}-comment"),
+        _text(data, f"{under}-plan"),
+        normal_date(data.get(f"{under}-date", "")),
+    )
+
+
+def _text(data: Mapping[str, str], name: str) -> str:
+    return data.get(name, "").replace("\r\n", "\n").replace("\0", "").strip()
+
+
+def read_version(data: Mapping[str, str]) -> int:
+    """The version that a page was opened with; 0 for anything else than a number."""
+    text = data.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+class SignForm(forms.Form):
+    """The declaration, the typed name, and the proof that it is the person: password, and code where set up."""
+
+    use_required_attribute = False
+
+    declare = forms.BooleanField(
+        label="I have read the declaration and I mean it",
+        error_messages={"required": "Tick the box to confirm the declaration"},
+    )
+    name = forms.CharField(
+        label="Type your full name to sign",
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "sign-input", "autocomplete": "name", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        label="Your password",
+        help_text="To confirm that it is you.",
+        strip=False,
+        max_length=500,
+        error_messages={"required": "Type your password to confirm that it is you"},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    code = forms.CharField(
+        label="Code from your authenticator app, or a recovery code",
+        max_length=20,
+        error_messages={"required": "Type the code from your authenticator app"},
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def __init__(self, request: HttpRequest, person: Person, data: Any = None) -> None:
+        super().__init__(data)
+        self.request, self.person = request, person
+        self.method = "password"
+        self.fields["name"].help_text = f"As it is in your profile: {person.display_name}"
+        self.fields["name"].error_messages["required"] = self._name_error
+        self.authenticators = list(Authenticator.objects.filter(user=person, type__in=CODES))
+        if not self.authenticators:
+            del self.fields["code"]
+
+    @property
+    def _name_error(self) -> str:
+        return f"Type your name as it is in your profile: {self.person.display_name}"
+
+    def clean_name(self) -> str:
+        """The name as in the profile."""
+        name = str(self.cleaned_data["name"])
+        if not same_name(name, self.person.display_name):
+            raise forms.ValidationError(self._name_error)
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """Checks who it is last, and only where all else is right: each try counts against the limit."""
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        # Raises RateLimited, which is answered by the page for too many attempts.
+        ratelimit.consume(self.request, action="reauthenticate", user=self.person, raise_exception=True)
+        if not self.person.check_password(cleaned["password"]):
+            self.add_error("password", "This is not your password. Nothing was signed")
+        elif self.authenticators and not self._code_is_right(cleaned["code"]):
+            self.add_error("code", "This code is not right, or it was used before. Nothing was signed")
+        return cleaned
+
+    def _code_is_right(self, code: str) -> bool:
+        for authenticator in sorted(self.authenticators, key=lambda a: a.type != Authenticator.Type.TOTP):
+            if authenticator.wrap().validate_code(code.strip()):
+                authenticator.record_usage()
+                self.method = f"password+{authenticator.type}"
+                return True
+        return False

@@ -1,0 +1,331 @@
+"""Reading campaigns, their progress, and what waits for a person."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Min, Q, QuerySet
+
+from apps.attestations.models import Assignment, Campaign, Signature
+from apps.attestations.rules import OFFICE_HOUR, OPEN_STATES, Period, Schedule, schedule
+from apps.common.clock import organisation_zone
+from apps.common.workdays import is_working_day, last_working_day
+from apps.people.models import Person
+from apps.registry.models import Unit
+from apps.registry.queries import visible_systems
+
+TIER_GROUPS = (
+    ("critical", "Critical", ("critical",)),
+    ("high", "High", ("high",)),
+    ("rest", "Medium, low and unknown", ("medium", "low", "unknown")),
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many assignments are where. `overdue` counts open ones past their date; the four add up to `total`."""
+
+    total: int = 0
+    signed: int = 0
+    in_progress: int = 0
+    not_started: int = 0
+    overdue: int = 0
+    not_attested: int = 0
+    interim: int = 0
+
+    @property
+    def open(self) -> int:
+        return self.in_progress + self.not_started + self.overdue
+
+    @property
+    def percent(self) -> int:
+        """Signed, in whole percent, never rounded up to 100."""
+        return 100 * self.signed // self.total if self.total else 0
+
+    @property
+    def missing(self) -> int:
+        """Open past the date, or closed without an answer: what a board asks about."""
+        return self.overdue + self.not_attested
+
+    @property
+    def parts(self) -> list[dict[str, object]]:
+        """For the stacked bar."""
+        hole = ("Not attested", self.not_attested) if self.not_attested else ("Overdue", self.overdue)
+        return [
+            {"n": self.signed, "class": "bar-done", "label": "Signed"},
+            {"n": self.in_progress, "class": "bar-progress", "label": "In progress"},
+            {"n": self.not_started, "class": "bar-open", "label": "Not started"},
+            {"n": hole[1], "class": "bar-hole", "label": hole[0]},
+        ]
+
+
+_FIELDS = ("total", "signed", "in_progress", "not_started", "overdue", "not_attested", "interim")
+
+
+def _sum(parts: Iterable[Counts]) -> Counts:
+    parts = list(parts)
+    return Counts(**{name: sum(getattr(part, name) for part in parts) for name in _FIELDS})
+
+
+@dataclass(frozen=True)
+class TierGroup:
+    code: str
+    label: str
+    due_on: date
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """A top unit with everything below it."""
+
+    unit: Unit
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A campaign's progress, from one statement."""
+
+    counts: Counts
+    tiers: list[TierGroup]
+    by_unit: dict[int, Counts]
+
+
+# Reads the index `assignment_progress` only. Rows of unit x tier, so a few hundred at most.
+_CUBE = """
+SELECT unit_id, tier, count(*),
+       count(*) FILTER (WHERE state = 'submitted'),
+       count(*) FILTER (WHERE state = 'in_progress' AND due_on >= %(today)s),
+       count(*) FILTER (WHERE state = 'pending' AND due_on >= %(today)s),
+       count(*) FILTER (WHERE state IN ('pending', 'in_progress') AND due_on < %(today)s),
+       count(*) FILTER (WHERE state = 'not_attested'),
+       count(*) FILTER (WHERE owner_basis = 'interim')
+FROM attestations_assignment WHERE campaign_id = %(campaign)s GROUP BY unit_id, tier
+"""
+
+
+def completion(campaign: Campaign, *, today: date) -> Completion:
+    """Counts of a campaign: all, by tier, by unit. One query, whatever the number of systems."""
+    by_tier: dict[str, list[Counts]] = defaultdict(list)
+    by_unit: dict[int, list[Counts]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_CUBE, {"campaign": campaign.pk, "today": today})
+        for unit, tier, *numbers in cursor.fetchall():
+            counts = Counts(*numbers)
+            by_tier[tier].append(counts)
+            by_unit[unit].append(counts)
+    due = {"critical": campaign.due_critical_on, "high": campaign.due_high_on}
+    tiers = [
+        TierGroup(code, label, due.get(code, campaign.due_on), _sum(c for tier in names for c in by_tier[tier]))
+        for code, label, names in TIER_GROUPS
+    ]
+    return Completion(
+        _sum(group.counts for group in tiers), tiers, {unit: _sum(parts) for unit, parts in by_unit.items()}
+    )
+
+
+def unit_rows(progress: Completion) -> list[UnitRow]:
+    """Top units with the sums of everything below them, worst first: most missing, then least signed.
+
+    Where the tree has a single root, the units below that root. One query.
+    """
+    units = {unit.pk: unit for unit in Unit.objects.select_related("head")}
+    roots = [unit for unit in units.values() if unit.parent_id is None]
+    single = roots[0].pk if len(roots) == 1 else None
+    sums: dict[int, list[Counts]] = defaultdict(list)
+    for unit_id, counts in progress.by_unit.items():
+        sums[_top(units, unit_id, single)].append(counts)
+    rows = [UnitRow(units[unit_id], _sum(parts)) for unit_id, parts in sums.items()]
+    return sorted(rows, key=lambda row: (-row.counts.missing, row.counts.percent, row.unit.name))
+
+
+def _top(units: dict[int, Unit], unit_id: int, single: int | None) -> int:
+    """The unit that a row stands for: the highest above, or the one right below a single root."""
+    parent = units[unit_id].parent_id
+    while parent is not None and parent != single:
+        unit_id, parent = parent, units[parent].parent_id
+    return unit_id
+
+
+@dataclass(frozen=True)
+class Step:
+    """People who still have to sign, by how near their first due date is."""
+
+    when: str
+    reminder: str
+    people: int
+
+
+_STEPS_SQL = """
+SELECT count(*) FILTER (WHERE first > %(today)s + 7),
+       count(*) FILTER (WHERE first > %(today)s + 3 AND first <= %(today)s + 7),
+       count(*) FILTER (WHERE first > %(today)s + 1 AND first <= %(today)s + 3),
+       count(*) FILTER (WHERE first >= %(today)s AND first <= %(today)s + 1),
+       count(*) FILTER (WHERE first < %(today)s)
+FROM (SELECT min(a.due_on) AS first FROM attestations_assignment a JOIN registry_system s ON s.id = a.system_id
+      WHERE a.campaign_id = %(campaign)s AND a.state IN ('pending', 'in_progress') GROUP BY s.owner_id) AS person
+"""
+_STEPS = (
+    ("More than 7 days left", "No reminder yet"),
+    ("7 days or less", "Reminded 7 days before"),
+    ("3 days or less", "Reminded 3 days before"),
+    ("Due today or tomorrow", "Reminded 1 day before and on the day"),
+    ("Overdue", "Named on this page"),
+)
+
+
+def steps(campaign: Campaign, *, today: date) -> list[Step]:
+    """Where the people stand who still have to sign. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS_SQL, {"campaign": campaign.pk, "today": today})
+        numbers = cursor.fetchone()
+    return [Step(when, reminder, people) for (when, reminder), people in zip(_STEPS, numbers, strict=True)]
+
+
+def campaigns() -> QuerySet[Campaign]:
+    """All campaigns, newest first."""
+    return Campaign.objects.order_by("-period")
+
+
+def latest_campaign() -> Campaign | None:
+    """The campaign that runs, or the last one."""
+    return campaigns().first()
+
+
+def open_assignments(campaign: Campaign | None = None) -> QuerySet[Assignment]:
+    """What nobody has signed yet, of one open campaign or of all."""
+    rows = Assignment.objects.filter(state__in=OPEN_STATES, campaign__state=Campaign.State.OPEN)
+    return rows if campaign is None else rows.filter(campaign=campaign)
+
+
+def waiting_for(person: Person) -> QuerySet[Assignment]:
+    """What this person has to answer and sign, nearest date first: the open items of the systems they own today."""
+    return (
+        open_assignments()
+        .filter(system__owner=person)
+        .select_related("campaign", "system", "system__unit")
+        .order_by("due_on", "system__name", "pk")
+    )
+
+
+def signed_by(person: Person) -> QuerySet[Signature]:
+    """What this person has signed, newest first."""
+    return (
+        Signature.objects.filter(signer=person)
+        .select_related("assignment__campaign", "assignment__system")
+        .order_by("-pk")
+    )
+
+
+def people_to_remind(campaign: Campaign) -> int:
+    """How many people have something open."""
+    return open_assignments(campaign).values("system__owner").distinct().count()
+
+
+def longest_overdue(actor: Person, campaign: Campaign, *, today: date) -> QuerySet[Assignment]:
+    """Open items past their date among the systems that the actor may see, oldest first."""
+    return (
+        open_assignments(campaign)
+        .filter(due_on__lt=today, system__in=visible_systems(actor))
+        .select_related("system__owner")
+        .order_by("due_on", "system__name", "pk")
+    )
+
+
+def not_attested(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:
+    """What the campaign closed without an answer, among the systems that the actor may see."""
+    return (
+        campaign.assignments.filter(state=Assignment.State.NOT_ATTESTED, system__in=visible_systems(actor))
+        .select_related("system__owner", "person")
+        .order_by("due_on", "system__name", "pk")
+    )
+
+
+def find_assignment(actor: Person, period: str, key: str) -> Assignment:
+    """One assignment of a system that the actor may see.
+
+    Raises Assignment.DoesNotExist for not there and for not theirs alike.
+    """
+    return Assignment.objects.select_related(
+        "campaign", "person", "snapshot", "system__owner", "system__unit", "signature"
+    ).get(campaign__period=period, system__key=key, system__in=visible_systems(actor))
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """Where a system stands in the latest campaign that it was in."""
+
+    period: Period
+    state: str
+    due_on: date
+    overdue: bool
+    submitted_at: datetime | None
+
+    @property
+    def words(self) -> str:
+        """For a list: one word or two."""
+        if self.overdue:
+            return "Overdue"
+        return str(Assignment.State(self.state).label)
+
+
+def status_by_system(system_ids: Sequence[int], *, today: date) -> dict[int, SystemStatus]:
+    """The latest standing of each of these systems; systems that were in no campaign are not in the answer."""
+    rows = (
+        Assignment.objects.filter(system_id__in=list(system_ids))
+        .order_by("system_id", "-campaign_id")
+        .distinct("system_id")
+        .values_list("system_id", "campaign__period", "state", "due_on", "submitted_at")
+    )
+    return {
+        system: SystemStatus(Period.parse(period), state, due_on, state in OPEN_STATES and due_on < today, submitted_at)
+        for system, period, state, due_on, submitted_at in rows
+    }
+
+
+def dates_of(period: Period) -> Schedule:
+    """The dates of a quarter's campaign by the settings: due on the last working day of the due month."""
+    return schedule(
+        last_working_day(period.year, period.month(settings.CAMPAIGN_DUE_MONTH)),
+        opens_before=settings.CAMPAIGN_OPENS_DAYS_BEFORE,
+        closes_after=settings.CAMPAIGN_CLOSES_DAYS_AFTER,
+        is_working_day=is_working_day,
+    )
+
+
+def opening_moment(dates: Schedule) -> datetime:
+    """When a campaign opens: in the morning of its day, in the organisation's zone."""
+    return datetime.combine(dates.opens_on, time(OFFICE_HOUR), organisation_zone())
+
+
+def closing_moment(dates: Schedule) -> datetime:
+    """When a campaign closes: at the end of its last day, in the organisation's zone."""
+    return datetime.combine(dates.closes_on + timedelta(days=1), time(), organisation_zone())
+
+
+def next_period(now: datetime) -> Period:
+    """The first quarter whose campaign has not been opened and is not over. One query."""
+    period = Period.of(now.astimezone(organisation_zone()).date()).previous()
+    known = set(Campaign.objects.filter(period__gte=str(period)).values_list("period", flat=True))
+    while str(period) in known or closing_moment(dates_of(period)) <= now:
+        period = period.next()
+    return period
+
+
+def due_summary(person: Person) -> dict[str, Any]:
+    """For the navigation and the home page: how many items wait for a person, and the nearest date. One query."""
+    return open_assignments().filter(system__owner=person).aggregate(n=Count("pk"), first=Min("due_on"))
+
+
+def export_rows(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:
+    """Every assignment of a campaign whose system the actor may see, for the export."""
+    return (
+        campaign.assignments.filter(Q(system__in=visible_systems(actor)))
+        .select_related("system__owner", "person", "unit", "signature")
+        .order_by("due_on", "system__key")
+    )

@@ -1,0 +1,66 @@
+"""Words of campaigns for the templates: how far a date is, when the next campaign opens, how a person was confirmed."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from django import template
+
+from apps.attestations.forms import QuestionField
+from apps.attestations.rules import Period, Problem, Schedule
+
+register = template.Library()
+
+_AUTH_WORDS = {
+    "password": "Password",
+    "password+totp": "Password and authenticator code",
+    "password+recovery_codes": "Password and recovery code",
+}
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
+
+
+@register.simple_tag
+def due_words(due: date, today: date) -> str:
+    """How far a due date is: "due in 3 days", "due today", "4 days overdue"."""
+    left = (due - today).days
+    if left < 0:
+        return f"{_days(-left)} overdue"
+    return "due today" if left == 0 else f"due in {_days(left)}"
+
+
+@register.simple_tag
+def distance_words(day: date, today: date) -> str:
+    """How far a day is: "in 3 days", "today", "4 days ago"."""
+    left = (day - today).days
+    if left < 0:
+        return f"{_days(-left)} ago"
+    return "today" if left == 0 else f"in {_days(left)}"
+
+
+@register.simple_tag
+def upcoming_words(period: Period, dates: Schedule, today: date) -> str:
+    """When the next campaign opens and is due."""
+    opens = "opens" if dates.opens_on > today else "is about to open since"
+    return f"{period.label} {opens} {_day(dates.opens_on)}. It is due {_day(dates.due_on)} and closes {_day(dates.closes_on)}."
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+@register.simple_tag
+def auth_words(method: str) -> str:
+    """How the signer was confirmed."""
+    return _AUTH_WORDS.get(method, method)
+
+
+@register.simple_tag
+def problem_anchor(problem: Problem, fields: Iterable[QuestionField]) -> str:
+    """The id of the field that a problem is about."""
+    field = next(field for field in fields if field.question.key == problem.question)
+    if problem.part == "value":
+        return field.options[0].id
+    chosen = next(option for option in field.options if option.checked)
+    return f"{chosen.id}-{'date' if problem.part == 'plan_date' else problem.part}"

@@ -1,0 +1,457 @@
+"""Pages of campaigns: for those who watch them, and for the owners who answer and sign."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.access.queries import may, require
+from apps.access.rules import Permission
+from apps.attestations import queries
+from apps.attestations.actions import (
+    Confirmation,
+    Stale,
+    remind_open,
+    save_answers,
+    sign,
+    view_assignment,
+)
+from apps.attestations.facts import known
+from apps.attestations.forms import SignForm, question_fields, read_section, read_version
+from apps.attestations.models import Assignment, Campaign, Signature
+from apps.attestations.questions import Section, thawed
+from apps.attestations.rules import (
+    CampaignState,
+    Given,
+    Problem,
+    declared,
+    is_exception,
+    read_date,
+    section_problems,
+    statement,
+)
+from apps.common import clock
+from apps.common.csv_export import csv_response
+from apps.common.errors import Refused
+from apps.people.models import Person
+from apps.people.requests import signed_in
+from apps.registry.models import System
+
+CSV_HEADER = (
+    "Period", "Key", "System", "Unit", "Tier", "Owner at opening", "Basis at opening", "Answers now", "Due", "State",
+    "Signed at (UTC)", "Signed by", "Meaning", "Exceptions", "Receipt",
+)  # fmt: skip
+UNITS_SHOWN = 15
+OVERDUE_SHOWN = 6
+
+
+def _today() -> Any:
+    return clock.local_date(clock.now())
+
+
+@require_safe
+def campaigns(request: HttpRequest) -> HttpResponse:
+    """What waits for the reader, the campaign that runs, those before it, and when the next one opens."""
+    person, now = signed_in(request), clock.now()
+    rows = list(queries.campaigns()[:40])
+    running = [row for row in rows if row.state == CampaignState.OPEN]
+    reads = may(person, Permission.CAMPAIGN_READ)
+    upcoming = queries.next_period(now)
+    context = {
+        "waiting": Paginator(queries.waiting_for(person), 25).get_page(request.GET.get("page")),
+        "signed": queries.signed_by(person)[:10],
+        "running": [(row, queries.completion(row, today=_today()).counts) for row in running] if reads else [],
+        "past": [(row, queries.completion(row, today=_today()).counts) for row in rows if row not in running][:8]
+        if reads
+        else [],
+        "reads": reads,
+        "is_running": bool(running),
+        "upcoming": upcoming,
+        "dates": queries.dates_of(upcoming),
+        "today": _today(),
+    }
+    return render(request, "attestations/campaigns.html", context)
+
+
+def _campaign(period: str) -> Campaign:
+    try:
+        return Campaign.objects.get(period=period)
+    except Campaign.DoesNotExist as error:
+        raise Http404 from error
+
+
+def _read_campaign(request: HttpRequest, period: str) -> tuple[Person, Campaign]:
+    """For those who read campaigns; nobody else learns whether there is one."""
+    person = signed_in(request)
+    if not may(person, Permission.CAMPAIGN_READ):
+        raise Http404
+    return person, _campaign(period)
+
+
+@require_safe
+def campaign(request: HttpRequest, period: str) -> HttpResponse:
+    """How far a campaign is: bar, tiers, people, units, what is longest overdue."""
+    person, found = _read_campaign(request, period)
+    today = _today()
+    progress = queries.completion(found, today=today)
+    units = queries.unit_rows(progress)
+    closed = found.state == CampaignState.CLOSED
+    late = queries.not_attested(person, found) if closed else queries.longest_overdue(person, found, today=today)
+    context = {
+        "campaign": found,
+        "closed": closed,
+        "counts": progress.counts,
+        "tiers": progress.tiers,
+        "steps": [] if closed else queries.steps(found, today=today),
+        "units": units if "units" in request.GET else units[:UNITS_SHOWN],
+        "units_total": len(units),
+        "late": list(late[:OVERDUE_SHOWN]),
+        "late_total": progress.counts.not_attested if closed else progress.counts.overdue,
+        "names": settings.NAME_OVERDUE_PEOPLE,
+        "people": 0 if closed else queries.people_to_remind(found),
+        "runs": may(person, Permission.CAMPAIGN_RUN),
+        "own": queries.waiting_for(person).filter(campaign=found).count(),
+        "today": today,
+    }
+    return render(request, "attestations/campaign.html", context)
+
+
+@require_safe
+def export(request: HttpRequest, period: str) -> HttpResponseBase:
+    """Every assignment of a campaign that the reader may see, as CSV."""
+    person, found = _read_campaign(request, period)
+    return csv_response(f"attestation-{found.period}.csv", CSV_HEADER, _csv_rows(person, found))
+
+
+def _csv_rows(person: Person, campaign: Campaign) -> Iterator[tuple[object, ...]]:
+    for row in queries.export_rows(person, campaign).iterator(chunk_size=2000):
+        signature: Signature | None = getattr(row, "signature", None)
+        yield (
+            campaign.period, row.system.key, row.system.name, row.unit.name, row.tier, row.person.display_name,
+            row.owner_basis, row.system.owner.display_name, row.due_on, row.state,
+            row.submitted_at.isoformat() if row.submitted_at else "",
+            *((signature.signer_name, signature.meaning, signature.exceptions, signature.receipt)
+              if signature else ("", "", "", "")),
+        )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def remind(request: HttpRequest, period: str) -> HttpResponse:
+    """Confirm with the number of people, then remind everybody who has something open."""
+    person, found = _read_campaign(request, period)
+    require(person, Permission.CAMPAIGN_RUN)
+    context: dict[str, Any] = {"campaign": found, "people": queries.people_to_remind(found), "refused": ""}
+    if request.method == "POST":
+        try:
+            remind_open(found, actor=person, now=clock.now())
+        except Refused as error:
+            return render(request, "attestations/remind.html", context | {"refused": str(error)}, status=422)
+        return redirect("attestations:campaign", period=found.period)
+    if found.reminded_on == _today():
+        context["refused"] = (
+            "Everybody with something open was reminded today already. The next reminder can go tomorrow."
+        )
+    return render(request, "attestations/remind.html", context)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section in the list of sections."""
+
+    section: Section
+    url: str
+    done: bool
+
+
+class Desk:
+    """One assignment as its owner works on it: sections, answers, what is missing. Three queries."""
+
+    def __init__(self, request: HttpRequest, period: str, key: str) -> None:
+        self.person = signed_in(request)
+        try:
+            self.assignment = queries.find_assignment(self.person, period, key)
+        except Assignment.DoesNotExist as error:
+            raise Http404 from error
+        self.campaign, self.system = self.assignment.campaign, self.assignment.system
+        self.sections = thawed(self.campaign.question_set)
+        self.answers = {answer.question: answer.given for answer in self.assignment.answers.all()}
+        self.today = _today()
+
+    @property
+    def is_owner(self) -> bool:
+        return self.system.owner_id == self.person.pk
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads(self.assignment.snapshot.facts)
+        return facts
+
+    def problems(self, section: Section) -> list[Problem]:
+        """What is missing in a section."""
+        return section_problems(section, self.answers, today=self.today)
+
+    def url(self, name: str, **more: str) -> str:
+        """A page of this assignment."""
+        place = {"period": self.campaign.period, "key": self.system.key, **more}
+        return reverse(f"attestations:{name}", kwargs=place)
+
+    def context(self) -> dict[str, Any]:
+        """What every page of an assignment shows."""
+        parts = [Part(s, self.url("section", slug=s.slug), not self.problems(s)) for s in self.sections]
+        return {
+            "assignment": self.assignment,
+            "campaign": self.campaign,
+            "system": self.system,
+            "parts": parts,
+            "done": sum(part.done for part in parts),
+            "ready": all(part.done for part in parts),
+            "saved_at": max((a.saved_at for a in self.assignment.answers.all()), default=None),
+            "overdue": (self.today - self.assignment.due_on).days,
+            "interim": self.system.owner_basis == System.Basis.INTERIM,
+            "moved": self.assignment.person if self.assignment.person_id != self.system.owner_id else None,
+            "today": self.today,
+        }
+
+
+def _desk(request: HttpRequest, period: str, key: str) -> Desk | HttpResponse:
+    """The owner's desk while it is open; the receipt once it is signed. 404 for everybody else."""
+    desk = Desk(request, period, key)
+    if not desk.is_owner:
+        raise Http404
+    if desk.assignment.state == Assignment.State.SUBMITTED:
+        return redirect(desk.url("receipt"))
+    if not desk.assignment.is_open or clock.now() >= desk.campaign.closes_at:
+        return render(request, "attestations/closed.html", desk.context())
+    return desk
+
+
+@require_safe
+def assignment(request: HttpRequest, period: str, key: str) -> HttpResponse:
+    """All sections of one system, and where to go on."""
+    desk = _desk(request, period, key)
+    if isinstance(desk, HttpResponse):
+        return desk
+    context = desk.context()
+    following = next((part.url for part in context["parts"] if not part.done), desk.url("check"))
+    return render(request, "attestations/assignment.html", context | {"following": following})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def section(request: HttpRequest, period: str, key: str, slug: str) -> HttpResponse:
+    """One section: what the portal knows, the questions, saved as typed."""
+    desk = _desk(request, period, key)
+    if isinstance(desk, HttpResponse):
+        return desk if request.method != "POST" else _too_late(request, desk)
+    part = next((s for s in desk.sections if s.slug == slug), None)
+    if part is None:
+        raise Http404
+    if request.method == "POST":
+        return _save(request, desk, part)
+    view_assignment(desk.assignment, actor=desk.person, now=clock.now())
+    problems = desk.problems(part) if "errors" in request.GET else []
+    return _section_page(request, desk, part, desk.answers, problems=problems)
+
+
+def _too_late(request: HttpRequest, page: HttpResponse) -> HttpResponse:
+    """A save that came after the signature or the closing: said so, and nothing was changed."""
+    if request.headers.get("X-Autosave"):
+        return JsonResponse({"conflict": "This attestation is signed or closed. It does not change."}, status=409)
+    return page
+
+
+def _save(request: HttpRequest, desk: Desk, part: Section) -> HttpResponse:
+    given, now = read_section(part, request.POST), clock.now()
+    autosave = bool(request.headers.get("X-Autosave"))
+    try:
+        saved = save_answers(
+            desk.assignment, part.slug, given, version=read_version(request.POST), actor=desk.person, now=now
+        )
+    except Stale as error:
+        if autosave:
+            return JsonResponse({"conflict": str(error), "version": error.version}, status=409)
+        return _section_page(request, desk, part, given, stale=error, status=409)
+    except Refused as error:
+        if autosave:
+            return JsonResponse({"conflict": str(error)}, status=409)
+        return _section_page(request, desk, part, given, refused=str(error), status=422)
+    if autosave:
+        return _saved(saved.version, now)
+    return redirect(_following(request, desk, part))
+
+
+def _saved(version: int, now: datetime) -> JsonResponse:
+    at = timezone.localtime(now)
+    response = JsonResponse({"saved_at": at.isoformat(), "version": version})
+    response["X-Saved-At"], response["X-Version"] = f"{at:%H:%M}", str(version)
+    return response
+
+
+def _following(request: HttpRequest, desk: Desk, part: Section) -> str:
+    """The next section, or the check: after the last one, and where somebody came from it to change something."""
+    place = desk.sections.index(part) + 1
+    if request.POST.get("return") == "check" or place == len(desk.sections):
+        return desk.url("check")
+    return desk.url("section", slug=desk.sections[place].slug)
+
+
+def _section_page(
+    request: HttpRequest,
+    desk: Desk,
+    part: Section,
+    answers: dict[str, Given],
+    *,
+    problems: list[Problem] | None = None,
+    stale: Stale | None = None,
+    refused: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    place = desk.sections.index(part)
+    source = request.POST if request.method == "POST" else request.GET
+    context = desk.context() | {
+        "section": part,
+        "text": part.text.format(name=desk.system.name),
+        "number": place + 1,
+        "known": known(part, desk.facts),
+        "fields": question_fields(part, answers, problems or []),
+        "problems": problems or [],
+        "version": stale.version if stale else desk.assignment.version,
+        "stale": stale,
+        "refused": refused,
+        "back": desk.url("section", slug=desk.sections[place - 1].slug) if place else desk.url("assignment"),
+        "returns": "check" if source.get("return") == "check" else "",
+    }
+    return render(request, "attestations/section.html", context, status=status)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One answer in the list before the signature."""
+
+    short: str
+    label: str
+    given: Given
+    exception: bool
+    problem: str
+
+    @property
+    def plan_date(self) -> Any:
+        return read_date(self.given.plan_date) or self.given.plan_date
+
+
+def _lines(desk: Desk, part: Section) -> list[Line]:
+    problems: dict[str, str] = {}
+    for problem in desk.problems(part):
+        problems.setdefault(problem.question, problem.text)
+    lines = []
+    for question in part.questions:
+        given = desk.answers.get(question.key, Given())
+        label = question.label_of(given.value) if given.value else ""
+        flag = is_exception(given.value)
+        lines.append(Line(question.short, label, given, flag, problems.get(question.key, "")))
+    return lines
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def check(request: HttpRequest, period: str, key: str) -> HttpResponse:
+    """All answers, the declaration, the signature."""
+    desk = _desk(request, period, key)
+    if isinstance(desk, HttpResponse):
+        return desk
+    if request.method != "POST":
+        return _check_page(request, desk, SignForm(request, desk.person))
+    if "save" in request.POST:
+        return redirect("attestations:campaigns")
+    problems = [problem for part in desk.sections for problem in desk.problems(part)]
+    form = SignForm(request, desk.person, request.POST)
+    if problems:
+        # Who it is matters only once everything else is right: no try is spent.
+        form.fields.pop("password")
+        form.fields.pop("code", None)
+    if not form.is_valid() or problems:
+        form = form if not problems else _with_password(request, desk, form)
+        return _check_page(request, desk, form, problems=True, status=422)
+    return _sign(request, desk, form)
+
+
+def _with_password(request: HttpRequest, desk: Desk, checked: SignForm) -> SignForm:
+    """The whole form again, with the errors of the part that was checked."""
+    form = SignForm(request, desk.person, request.POST)
+    form._errors = checked.errors
+    return form
+
+
+def _sign(request: HttpRequest, desk: Desk, form: SignForm) -> HttpResponse:
+    now = clock.now()
+    try:
+        sign(
+            desk.assignment,
+            version=read_version(request.POST),
+            declared_true=form.cleaned_data["declare"],
+            typed_name=form.cleaned_data["name"],
+            confirmation=Confirmation(form.method, now),
+            actor=desk.person,
+            now=now,
+        )
+    except Refused as error:
+        form.add_error(None, str(error))
+        fresh = Desk(request, desk.campaign.period, desk.system.key)
+        return _check_page(request, fresh, form, problems=True, status=409 if isinstance(error, Stale) else 422)
+    return redirect(desk.url("receipt"))
+
+
+def _check_page(
+    request: HttpRequest, desk: Desk, form: SignForm, *, problems: bool = False, status: int = 200
+) -> HttpResponse:
+    exceptions = len(declared(desk.sections, desk.answers))
+    interim = desk.system.owner_basis == System.Basis.INTERIM
+    groups = [
+        (part, f"{desk.url('section', slug=part.slug)}?return=check", _lines(desk, part), desk.problems(part))
+        for part in desk.sections
+    ]
+    context = desk.context() | {
+        "form": form,
+        "groups": groups,
+        "show_problems": problems,
+        "exceptions": exceptions,
+        "statement": statement(desk.system.name, interim=interim, exceptions=exceptions),
+    }
+    return render(request, "attestations/check.html", context, status=status)
+
+
+@require_safe
+def receipt(request: HttpRequest, period: str, key: str) -> HttpResponse:
+    """Who signed what, when, and with what meaning; for the owner, the signer, and those who read campaigns."""
+    desk = Desk(request, period, key)
+    signature: Signature | None = getattr(desk.assignment, "signature", None)
+    if signature is None:
+        raise Http404
+    reads = may(desk.person, Permission.CAMPAIGN_READ)
+    if not (reads or desk.is_owner or signature.signer_id == desk.person.pk):
+        raise Http404
+    payload = json.loads(signature.payload)
+    for part in payload["sections"]:
+        for answer in part["answers"]:
+            answer["plan_date"] = read_date(answer["plan_date"]) or answer["plan_date"]
+    waiting = queries.waiting_for(desk.person)
+    context = {
+        "assignment": desk.assignment,
+        "campaign": desk.campaign,
+        "system": desk.system,
+        "signature": signature,
+        "sections": payload["sections"],
+        "late": payload["late"],
+        "mine": signature.signer_id == desk.person.pk,
+        "reads": reads,
+        "following": waiting.first(),
+        "left": waiting.count(),
+    }
+    return render(request, "attestations/receipt.html", context)
