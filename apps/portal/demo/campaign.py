@@ -1,13 +1,19 @@
 """One campaign in mid-course: signed in part, begun in part, overdue in part."""
 
+from collections.abc import Iterator
 from datetime import datetime
+from uuid import UUID
 
-from apps.attestations.actions.campaigns import open_campaign
-from apps.attestations.models import Campaign
+from django.db import transaction
+
+from apps.attestations.actions import open_campaign
+from apps.attestations.models import Assignment, Campaign
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
 from apps.attestations.rules import Period
 from apps.common.clock import local_date
-from apps.portal.demo.cast import MANDATE_HOLDER
+from apps.people.models import Person
+from apps.portal.demo.answers import Work, carry_out
+from apps.portal.demo.cast import CAST, MANDATE_HOLDER
 from apps.portal.demo.moments import Moments
 from apps.portal.demo.moments import moments as moments_for
 from apps.portal.demo.people import cast
@@ -31,3 +37,57 @@ def load_campaign(moments: Moments) -> bool:
         return False
     period = period_for(moments.now)
     return open_campaign(str(period), actor=cast()[MANDATE_HOLDER], now=moments.opened)[1]
+
+
+# Of the systems that a person accepted: the share that is signed. People differ; together it is a bit under half.
+SIGNED_SHARES = (0.5, 0.95, 0.05, 0.4, 0.3)
+# After the signed ones so many are begun, up to this many of the six sections.
+BEGUN_EVERY = 3
+# Heads who sign for systems that nobody accepted, and for how many each.
+INTERIM_SIGNERS, INTERIM_EACH = ("HHS", "VA", "DOT", "SEC"), 3
+
+
+@transaction.atomic
+def load_answers(moments: Moments) -> bool:
+    """Sign and begin a part. False where anything has been answered."""
+    campaign = Campaign.objects.order_by("period").last()
+    if campaign is None or campaign.assignments.exclude(state=Assignment.State.PENDING).exists():
+        return False
+    work: list[Work] = []
+    for place, (person, assignments) in enumerate(_by_owner(campaign)):
+        work += _work_of(person, assignments, place, moments)
+    carry_out(work, moments)
+    return True
+
+
+def _by_owner(campaign: Campaign) -> Iterator[tuple[Person, list[Assignment]]]:
+    """What each invented owner is to sign, in the order of the cast, graver tiers first. Three queries."""
+    found: dict[tuple[UUID, str], list[Assignment]] = {}
+    rows = campaign.assignments.select_related("campaign", "person", "system", "system__owner")
+    for assignment in rows.order_by("due_on", "system__key"):
+        found.setdefault((assignment.system.owner_id, assignment.owner_basis), []).append(assignment)
+    people = cast()
+    for part in CAST:
+        person = people[part.handle]
+        if part.accepts:
+            yield person, found.get((person.pk, "accepted"), [])
+        if part.heads in INTERIM_SIGNERS:
+            yield person, found.get((person.pk, "interim"), [])[: 2 * INTERIM_EACH]
+
+
+def _work_of(person: Person, assignments: list[Assignment], place: int, moments: Moments) -> Iterator[Work]:
+    """Every other one of the gravest stays open, so that something is late as soon as a date has passed."""
+    signed = round(len(assignments) * SIGNED_SHARES[place % len(SIGNED_SHARES)])
+    mixed = assignments[::2] + assignments[1::2]
+    for number, assignment in enumerate(mixed):
+        at = _moment(7 * place + number, place, moments)
+        if number < signed:
+            yield Work(assignment, person, at)
+        elif number % BEGUN_EVERY == 0 and number < signed + 9:
+            yield Work(assignment, person, at, sections=1 + (number + place) % 4)
+
+
+def _moment(spread: int, place: int, moments: Moments) -> datetime:
+    """Office hours of the days since the opening; a person's signatures lie a quarter of an hour apart."""
+    days = max(1, (moments.now - moments.opened).days - 1)
+    return moments.working_hour(1 + (place * 5 + spread // 9) % days, 47 * place + 16 * spread)

@@ -8,6 +8,7 @@ from apps.attestations.models import Assignment
 from apps.attestations.queries import completion, latest_campaign
 from apps.common.clock import local_date, now
 from apps.people.models import Person
+from apps.readiness.queries import board
 from apps.registry.models import ImportRun, Nomination, System
 from apps.registry.queries import live
 
@@ -60,6 +61,11 @@ def campaign_figures() -> dict[str, Any]:
     }
 
 
+def headline() -> str:
+    """The first sentence of the board's page."""
+    return str(board(now=now()).headline)
+
+
 def summary() -> dict[str, Any]:
     """Everything that the loader and the check print."""
     return {
@@ -67,4 +73,5 @@ def summary() -> dict[str, Any]:
         "import": import_figures(),
         "owners": owner_figures(),
         "campaign": campaign_figures(),
+        "headline": headline(),
     }
