@@ -4,7 +4,7 @@ import os
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -55,7 +55,7 @@ def record_many(
     connection.validate_no_broken_transaction()
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An audit event is written inside the verb's transaction.")
-    month = now.date().replace(day=1)
+    month = now.astimezone(UTC).date().replace(day=1)
     _ensure_month(month)
     rows = [_row(entry, actor, now, month, cause) for entry in entries]
     _insert(rows)
