@@ -1,7 +1,10 @@
 """Our own start and stop of PostgreSQL: scram passwords, loopback only, roles as in production."""
 
+import contextlib
+import os
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from govportal.embedded.processes import command_line, last_lines, run, wait_unt
 from govportal.embedded.state import State, write_private
 
 ADMIN = "postgres"
+STARTING_SECONDS = 10
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -77,8 +81,10 @@ class PostgresServer:
 
     def _make_data(self) -> None:
         """initdb beside the final place: a folder `data` is always a whole one."""
-        fresh = self.folder / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        for left in self.folder.glob("data.new*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # A name of this process's own: an initdb that outlived its killed starter may still write to the other.
+        fresh = self.folder / f"data.new-{os.getpid()}"
         for folder, own in ((self.folder, False), (self.log.parent, True), (fresh, True)):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700 if own else 0o711)
@@ -135,7 +141,7 @@ class PostgresServer:
     def _adopt(self) -> bool:
         """Use the server that another command started, or that a killed one left behind."""
         if self._pid() is None:
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            self._forget_dead_server()
             return False
         lines = (self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()
         if len(lines) > 3 and lines[3].isdigit() and int(lines[3]) != self.state.ports["postgres"]:
@@ -145,6 +151,14 @@ class PostgresServer:
             return True
         self.stop()
         return False
+
+    def _forget_dead_server(self) -> None:
+        """Remove the note of a server that is gone, also where its process number now belongs to another program."""
+        note = self.data / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError):
+            # An empty one is of a crash, or of a server that starts at this moment.
+            if note.stat().st_size or time.time() - note.stat().st_mtime > STARTING_SECONDS:
+                note.unlink()
 
     def _answers(self) -> bool:
         try:
@@ -162,7 +176,8 @@ class PostgresServer:
         """Between choosing a port and listening on it somebody else may take it: try again with another."""
         for _attempt in range(3):
             done = self._start(self.state.claim_port("postgres"))
-            if done:
+            # A starter that was killed may have left a server that came up only now.
+            if done or self._adopt():
                 return
         raise EmbeddedError(f"PostgreSQL did not start. The end of {self.log}:\n{last_lines(self.log)}")
 

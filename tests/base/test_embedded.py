@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -257,4 +258,17 @@ def test_describe_starts_nothing(project: Path) -> None:
     environ: dict[str, str] = {}
     embedded.describe(environ, purpose="trial", project=project)
     assert environ["DATABASE_URL"].startswith("postgres://govportal_web:")
+    assert not answers(environ["DATABASE_URL"])
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2])
+def test_a_first_start_killed_at_any_moment_is_repaired(project: Path, seconds: float) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(project)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+
+    handle, environ = provide(project)
+    assert answers(environ["DATABASE_URL"])
+    handle.close()
     assert not answers(environ["DATABASE_URL"])
