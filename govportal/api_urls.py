@@ -1,5 +1,33 @@
 """URLs of the API."""
 
-from django.urls import URLPattern
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern] = []
+from apps.access.api import TokenView
+from apps.attestations.api import CampaignsView, CampaignView
+from apps.portal.api import WhoView
+from apps.readiness.api import ReadinessView
+from apps.registry.api import SystemsView, SystemView
+from govportal.api import fallback
+
+
+class SchemaView(TokenView, SpectacularAPIView):
+    """The schema of this version, for whoever has a token."""
+
+    permission_classes = TokenView.permission_classes
+
+
+api = [
+    path("schema/", SchemaView.as_view(), name="schema"),
+    path("systems/", SystemsView.as_view(), name="systems"),
+    path("systems/<str:key>/", SystemView.as_view(), name="system"),
+    path("who-answers/", WhoView.as_view(), name="who_answers"),
+    path("campaigns/", CampaignsView.as_view(), name="campaigns"),
+    path("campaigns/<str:period>/", CampaignView.as_view(), name="campaign"),
+    path("readiness/", ReadinessView.as_view(), name="readiness"),
+]
+
+urlpatterns = [
+    path("v1/", include((api, "api"))),
+    re_path(r"", fallback),
+]

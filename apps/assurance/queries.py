@@ -259,7 +259,7 @@ def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[Aud
         return lambda event: ""
     ids = {int(event.subject_id) for event in events if event.subject_kind == "system"}
     keys = dict(visible_systems(reader).filter(pk__in=ids).values_list("pk", "key")) if ids else {}
-    administers = may(reader, Permission.ADMINISTER_UNITS)
+    administers, imports = may(reader, Permission.ADMINISTER_UNITS), may(reader, Permission.IMPORT_SYSTEMS)
 
     def link(event: AuditEvent) -> str:
         subject = event.subject_id
@@ -272,6 +272,8 @@ def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[Aud
             return _url("portal:seats")
         if event.subject_kind == "unit" and administers:
             return _url("portal:unit_edit", subject)
+        if event.subject_kind == "import" and imports:
+            return _url("portal:import_review", subject)
         if event.subject_kind == "campaign":
             return _url("attestations:campaign", subject)
         return ""

@@ -33,6 +33,7 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.API_TOKEN_REVOKED: (Group.ACCESS, "revoked a token"),
     Kind.ATTESTATION_ANSWERED: (Group.ATTESTATIONS, "saved answers"),
     Kind.ATTESTATION_SIGNED: (Group.ATTESTATIONS, "signed the attestation"),
+    Kind.ATTESTATION_VIEWED: (Group.ATTESTATIONS, "opened the attestation"),
     Kind.CAMPAIGN_CLOSED: (Group.ATTESTATIONS, "closed the campaign"),
     Kind.CAMPAIGN_OPENED: (Group.ATTESTATIONS, "opened the campaign"),
     Kind.CAMPAIGN_REMINDED: (Group.ATTESTATIONS, "reminded owners"),
@@ -74,6 +75,7 @@ SUBJECT_WORDS: dict[str, str] = {
     "unit": "Units",
     "campaign": "Campaigns",
     "import": "Imports",
+    "session": "Sign-ins",
     "token": "Tokens",
     "view": "Saved views",
 }

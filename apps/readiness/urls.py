@@ -1,6 +1,9 @@
-"""URLs of the board page."""
+"""URLs of the board's page."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.readiness import views
 
 app_name = "readiness"
-urlpatterns: list[URLPattern] = []
+
+urlpatterns = [path("", views.board, name="board")]
