@@ -45,7 +45,7 @@ def run() -> dict[str, Any]:
 
 def _as_owner(statement: str, name: str) -> None:
     with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 def _python(database: str, *arguments: str, as_owner: bool = False) -> str:

@@ -101,6 +101,15 @@ def test_a_register_that_changed_shows_the_new_effect(cast: Cast, browse: Browse
     assert Nomination.objects.count() == 1
 
 
+def test_a_very_large_effect_is_left_to_the_command(cast: Cast, browse: Browse, monkeypatch: Any) -> None:
+    monkeypatch.setattr("apps.portal.queries.imports.MOST_BY_PAGE", 1)
+    client = browse(cast.mara)
+    path = upload(client, own({}, {}))["Location"]
+    assert "Run ./manage.py import_systems" in client.get(path).content.decode()
+    assert client.post(path, {"do": "apply"}).status_code == 422
+    assert not System.objects.exists()
+
+
 def test_rows_by_what_becomes_of_them(cast: Cast, browse: Browse) -> None:
     client = browse(cast.mara)
     actions.apply_import(

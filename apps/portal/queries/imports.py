@@ -52,6 +52,8 @@ TABS = (
     ("asked", "With a person"),
 )
 ADDRESSES_SHOWN = 10
+# More than this takes longer than a web request may; the command has no such limit.
+MOST_BY_PAGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ class Review:
         return self.run.state == ImportRun.State.RECEIVED
 
     @property
-    def effect_is_nothing(self) -> bool:
-        """True where confirming would change nothing."""
-        return not (self.report["created"] or self.report["updated"] or self.report["nominations"])
+    def too_many(self) -> bool:
+        """True where the effect is too large for a web request."""
+        return int(self.report["created"]) + int(self.report["updated"]) > MOST_BY_PAGE
 
     @property
     def with_person(self) -> int:

@@ -26,6 +26,9 @@ from apps.registry.rules.imports import template_csv
 PROBLEMS_SHOWN = 50
 ROWS_A_PAGE = 25
 UNDONE_SHOWN = 50
+TOO_MANY = (
+    "The file changes more systems than one page request can. Run ./manage.py import_systems with --commit instead."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -93,6 +96,7 @@ def _page(request: HttpRequest, run: ImportRun, refusal: Refused | None = None) 
         "refusal": refusal,
         "problems": refusal.problems[:PROBLEMS_SHOWN] if isinstance(refusal, ImportRefused) else [],
         "left_alone_shown": UNDONE_SHOWN,
+        "too_many": TOO_MANY if shown.too_many else "",
     }
     return render(request, "portal/import_review.html", context, status=422 if refusal else 200)
 
@@ -118,6 +122,8 @@ def _done(request: HttpRequest, run: ImportRun, actor: Person) -> str:
     """Carry out one of the three verbs and say what happened."""
     now = clock.now()
     if request.POST.get("do") == "apply":
+        if Review(run, "").too_many:
+            raise Refused(TOO_MANY)
         reviewed = request.POST.get("reviewed", "")
         report = actions.apply_import(run, actor=actor, now=now, reviewed=reviewed).report
         return f"Imported. {report['created']:,} systems are registered, {report['updated']:,} are changed."

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.rules import COMMAND, Actor
@@ -83,7 +84,9 @@ def _read(path: Path) -> bytes:
     """The file's bytes. A file that is too large is refused before a byte of it is read."""
     try:
         refuse_too_large(os.stat(path).st_size)
-        return path.read_bytes()
+        with path.open("rb") as file:
+            # A pipe or a growing file has no size to go by; one byte over the limit is enough to refuse it.
+            return file.read(settings.IMPORT_MAX_BYTES + 1)
     except OSError as error:
         raise CommandError(f"{path} can't be read: {error.strerror}.") from error
 
