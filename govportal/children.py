@@ -65,12 +65,15 @@ class Children:
 
     def run(self, name: str, command: Sequence[str]) -> str:
         """Run a program to its end and return its standard output. Raises ChildError if it did not succeed."""
-        child = self.start(name, command, stdout=subprocess.PIPE)
+        return self.finish(self.start(name, command, stdout=subprocess.PIPE))
+
+    def finish(self, child: Child) -> str:
+        """Wait for the end of a program that is to end. Raises ChildError if it did not succeed."""
         output, _ = child.process.communicate()
         self._running.remove(child)
         if child.process.returncode:
             raise ChildError(_obituary(child))
-        return output
+        return output or ""
 
     def call(self, name: str, command: Sequence[str]) -> int:
         """Run a program that writes to our own standard output. Returns its exit code."""

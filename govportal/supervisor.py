@@ -58,9 +58,10 @@ class Demo:
         return 0
 
     def _prepare(self) -> dict[str, Any]:
+        static = self.children.start("collectstatic", [*MANAGE, "collectstatic", "--no-input", "--verbosity", "0"])
         self._timed("migrate", lambda: self._manage("migrate", "--no-input", "--verbosity", "0"))
-        self._timed("collectstatic", lambda: self._manage("collectstatic", "--no-input", "--verbosity", "0"))
         loaded = _last_json(self._timed("load_demo", lambda: self._manage("load_demo", "--json")))
+        self._timed("collectstatic", lambda: self.children.finish(static))
         if self.check:
             _print_json({"load_demo": loaded})
         return loaded
