@@ -107,8 +107,8 @@ def _headers(error: Exception) -> dict[str, str]:
 @csrf_exempt
 def fallback(request: HttpRequest) -> HttpResponseBase:
     """Every other path under /api/: an endpoint written without its last slash, or nothing at all."""
-    if not request.path_info.endswith("/"):
-        match = resolve(f"{request.path_info}/")
+    match = resolve(f"{request.path_info.rstrip('/')}/")
+    if match.func is not fallback:
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         return response
     return JsonResponse(problem(404, NOT_THERE), status=404, content_type=PROBLEM_TYPE)
