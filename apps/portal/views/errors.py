@@ -7,7 +7,7 @@ from apps.common.requests import current_request_id
 from apps.portal.context import StillShell
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400: nothing could be made of the request."""
     return render(request, "400.html", status=400)
 
