@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import RateLimited
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
@@ -43,3 +44,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("portal:profile")
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """The picture to scan stands in the page itself: the content security policy refuses data: images."""
+
+    def build_totp_svg(self, url: str) -> str:
+        svg: str = super().build_totp_svg(url)
+        start = svg.index("<svg")
+        return svg[start:].replace("<svg", '<svg role="img" aria-label="Code to scan with the app"', 1)
