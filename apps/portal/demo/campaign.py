@@ -41,8 +41,8 @@ def load_campaign(moments: Moments) -> bool:
 
 # Of the systems that a person accepted: the share that is signed. People differ; together it is a bit under half.
 SIGNED_SHARES = (0.5, 0.95, 0.05, 0.4, 0.3)
-# After the signed ones so many are begun, up to this many of the six sections.
-BEGUN_EVERY = 3
+# Of the next few after the signed ones every third is begun.
+BEGUN_AMONG, BEGUN_EVERY = 6, 3
 # Heads who sign for systems that nobody accepted, and for how many each.
 INTERIM_SIGNERS, INTERIM_EACH = ("HHS", "VA", "DOT", "SEC"), 3
 
@@ -83,7 +83,7 @@ def _work_of(person: Person, assignments: list[Assignment], place: int, moments:
         at = _moment(7 * place + number, place, moments)
         if number < signed:
             yield Work(assignment, person, at)
-        elif number % BEGUN_EVERY == 0 and number < signed + 9:
+        elif number % BEGUN_EVERY == 0 and number < signed + BEGUN_AMONG:
             yield Work(assignment, person, at, sections=1 + (number + place) % 4)
 
 

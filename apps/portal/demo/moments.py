@@ -1,7 +1,7 @@
 """When the demo's past happened. Everything hangs on today: no date is written down anywhere."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from apps.common.clock import local_date, organisation_zone
 
@@ -33,10 +33,11 @@ class Moments:
     def working_hour(self, days_ago: int, minutes: int) -> datetime:
         """A moment in the office hours of a day that lies `days_ago` days back in the organisation's zone."""
         day = local_date(self.now) - timedelta(days=days_ago)
-        return datetime.combine(day, time(9, 0), organisation_zone()) + timedelta(minutes=minutes % 480)
+        begins = datetime.combine(day, time(9, 0), organisation_zone())
+        return begins.astimezone(UTC) + timedelta(minutes=minutes % 480)
 
 
 def moments(now: datetime, opens: datetime) -> Moments:
     """The calendar for a campaign that opens, or would open, at `opens`; it is opened earlier where need be."""
     latest = now - timedelta(days=CAMPAIGN_DAYS)
-    return Moments(now, min(opens, latest))
+    return Moments(now, min(opens, latest).astimezone(UTC))
