@@ -1,0 +1,183 @@
+"""The demo's data: loaded once by the verbs, the same figures each time, dates that hang on today."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.db.models import Count
+from django.test import override_settings
+
+from apps.attestations.models import Assignment, Campaign, Signature
+from apps.attestations.queries import closing_moment, dates_of, opening_moment
+from apps.audit.models import AuditEvent
+from apps.common import clock
+from apps.people.models import Person, Seat
+from apps.portal.demo import figures
+from apps.portal.demo.campaign import period_for
+from apps.portal.demo.cast import CAST, DOMAIN, SHARED_PHRASE
+from apps.portal.demo.check import CONTACTS, NOT_RETIRED, ROWS, Check, example_key
+from apps.portal.demo.moments import CAMPAIGN_DAYS, moments
+from apps.portal.demo.visits import VISITS
+from apps.registry.models import Nomination, System
+from tests import databases
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[dict[str, Any]]:
+    """A database of this module's own into which the demo was loaded; yields what the command printed."""
+    name, usual = f"demo_{worker}", connections["default"].settings_dict["NAME"]
+    databases.create(name, template_names[0])
+    with django_db_blocker.unblock(), override_settings(DEMO=True):
+        connections.close_all()
+        connections["default"].settings_dict["NAME"] = name
+        try:
+            yield load()
+        finally:
+            connections.close_all()
+            connections["default"].settings_dict["NAME"] = usual
+    databases.drop(name)
+
+
+def load() -> dict[str, Any]:
+    out = StringIO()
+    call_command("load_demo", "--json", stdout=out)
+    printed: dict[str, Any] = json.loads(out.getvalue())
+    return printed
+
+
+def test_the_figures_of_the_public_inventory(loaded: dict[str, Any]) -> None:
+    imported = loaded["import"]
+    assert imported["rows_read"] == ROWS
+    assert imported["created"] + imported["skipped"] == ROWS
+    assert {name: imported["contacts"][name] for name in CONTACTS} == CONTACTS
+    assert imported["systems_live"] == imported["live_in_file"] == NOT_RETIRED - imported["skipped"]
+
+
+def test_what_there_is_to_see(loaded: dict[str, Any]) -> None:
+    owners, campaign = loaded["owners"], loaded["campaign"]
+    assert 400 <= owners["accepted"] <= 600
+    assert owners["accepted"] + owners["interim"] == loaded["import"]["systems_live"] == campaign["assignments"]
+    assert owners["nominations_open"] > 0
+    assert owners["nominations_declined"] > 0
+    assert campaign["state"] == "open"
+    assert 0.35 <= campaign["signed_by_accepted_owners"] / campaign["of_accepted_owners"] <= 0.55
+    assert campaign["in_progress"] > 0
+    assert loaded["headline"]
+    assert System.objects.filter(tier="critical").count() == 8
+
+
+def test_a_second_run_changes_nothing(loaded: dict[str, Any]) -> None:
+    before = AuditEvent.objects.count()
+    again = load()
+    assert again["changed"] is False
+    assert again["done"] == []
+    assert AuditEvent.objects.count() == before
+    out = StringIO()
+    call_command("load_demo", stdout=out)
+    assert "Nothing changed" in out.getvalue()
+    assert SHARED_PHRASE in out.getvalue()
+
+
+def test_everybody_is_marked_as_invented_and_can_receive_no_mail(loaded: dict[str, Any]) -> None:
+    assert Person.objects.count() == len(CAST) == loaded["people"]
+    assert not Person.objects.filter(is_invented=False).exists()
+    assert all(address.endswith(f"@{DOMAIN}") for address in Person.objects.values_list("email", flat=True))
+    assert DOMAIN.endswith(".example")
+
+
+def test_seats_roles_and_sign_ins(loaded: dict[str, Any]) -> None:
+    assert list(Seat.objects.filter(holder=None).values_list("function_id", flat=True)) == ["finance"]
+    roles = [line["role"] for line in loaded["sign_ins"]]
+    assert roles == ["Mandate holder", "Seat holder (CISO)", "Owner", "Auditor", "Board member", "Employee"]
+    for line in loaded["sign_ins"]:
+        assert Person.objects.get(email=line["email"]).check_password(line["password"])
+    assert Person.objects.filter(password__startswith="argon2").count() == len(roles)
+
+
+def test_some_stand_over_the_cap_and_one_on_it(loaded: dict[str, Any]) -> None:
+    accepted = System.objects.filter(owner_basis="accepted").exclude(stage="retired")
+    counts = list(accepted.values("owner").annotate(n=Count("pk")).order_by().values_list("n", flat=True))
+    assert sum(count > settings.WORKLOAD_CAP for count in counts) == 3
+    assert counts.count(settings.WORKLOAD_CAP) == 1
+
+
+def test_nominations_of_every_kind(loaded: dict[str, Any]) -> None:
+    today = clock.local_date(clock.now())
+    waiting = Nomination.objects.filter(state="open")
+    assert waiting.filter(due_on__gte=today, escalated_at=None).exists()
+    assert waiting.filter(due_on__lt=today, escalated_at__isnull=False).exists()
+    assert not waiting.filter(due_on__lt=today, escalated_at=None).exists()
+
+
+def test_signatures_are_spread_and_in_order(loaded: dict[str, Any]) -> None:
+    moments_signed = list(Signature.objects.order_by("pk").values_list("signed_at", flat=True))
+    assert moments_signed == sorted(moments_signed)
+    assert len({moment.date() for moment in moments_signed}) >= 8
+    campaign = Campaign.objects.get()
+    assert campaign.opened_at < moments_signed[0] < moments_signed[-1] < clock.now()
+    assert Signature.objects.filter(exceptions__gt=0).exists()
+    assert Signature.objects.filter(signer_basis="interim").exists()
+    assert Assignment.objects.filter(state="in_progress").exists()
+
+
+def test_nothing_happens_in_the_future_or_before_the_start(loaded: dict[str, Any]) -> None:
+    assert not AuditEvent.objects.filter(at__gt=clock.now()).exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM registry_ownershipterm WHERE lower(period) > %s", [clock.now()])
+        assert cursor.fetchone()[0] == 0
+
+
+def test_the_check_looks_at_a_system_of_the_first_owner(loaded: dict[str, Any]) -> None:
+    assert System.objects.get(key=example_key()).owner.email == loaded["sign_ins"][2]["email"]
+
+
+def test_the_check_says_what_is_wrong(loaded: dict[str, Any]) -> None:
+    check = Check("http://localhost:1", "http://localhost:1")
+    assert [next(iter(line)) for line in check.figures()] == ["import", "owners", "campaign", "headline"]
+    assert check.problems == []
+    wrong = figures.import_figures() | {
+        "rows_read": 3610,
+        "contacts": {"none": 0, "not_an_address": 168, "several": 10},
+    }
+    check._expect_import(wrong)
+    assert len(check.problems) == 2
+    assert "contacts none: 0, not 1115" in check.problems
+
+
+@pytest.mark.parametrize("day", range(0, 740, 7))
+def test_the_campaign_is_open_on_any_day(day: int) -> None:
+    now = datetime(2026, 1, 1, 11, tzinfo=UTC) + timedelta(days=day)
+    dates = dates_of(period_for(now))
+    calendar = moments(now, opening_moment(dates))
+    assert calendar.opened <= now - timedelta(days=CAMPAIGN_DAYS)
+    assert now < closing_moment(dates)
+    assert calendar.started < calendar.imported < calendar.nominated(0, 9) < calendar.nominated(8, 9) < calendar.opened
+
+
+def test_only_in_the_demo() -> None:
+    with pytest.raises(CommandError, match="Set DEMO=true"):
+        call_command("load_demo")
+    with pytest.raises(CommandError, match="Set DEMO=true"):
+        call_command("demo_check", "--base-url", "http://localhost:1")
+
+
+@override_settings(DEMO=True)
+def test_not_into_a_portal_of_real_people(cast: Any) -> None:
+    with pytest.raises(CommandError, match="started by real people"):
+        call_command("load_demo")
+
+
+def test_who_is_let_in_where() -> None:
+    trail = next(visit for visit in VISITS if visit.path == "/trail/")
+    assert trail.status_for("Auditor") == 200
+    assert trail.status_for("Employee") == 403
+    system = next(visit for visit in VISITS if visit.path == "/systems/{key}/")
+    assert system.status_for("Employee") == 404

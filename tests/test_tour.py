@@ -1,0 +1,132 @@
+"""docs/tour.md, walked: one system from registration to the board's page."""
+
+import ast
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from apps.attestations.actions import Confirmation, open_campaign, save_answers, sign
+from apps.attestations.models import Assignment
+from apps.attestations.questions import Section, thawed
+from apps.attestations.rules import Given
+from apps.audit.models import AuditEvent
+from apps.audit.rules import SCHEDULER
+from apps.notify.delivery import deliver_pending
+from apps.notify.models import Message
+from apps.portal.queries.who import One, resolve
+from apps.readiness.queries import board
+from apps.registry import actions as registry
+from apps.registry.models import System
+from tests.cast import Cast
+from tests.notify.server import Box, mail_server
+
+TOUR = Path(settings.BASE_DIR) / "docs" / "tour.md"
+NOW = datetime(2026, 11, 10, 10, 0, tzinfo=UTC)
+
+
+def test_one_system_from_registration_to_the_board(cast: Cast, settings: Any) -> None:
+    system = _registered(cast)
+    _accepted(system, cast, settings)
+    before = board(now=NOW, reader=cast.bo)
+    assignment = _campaign_opened(system)
+    _signed(assignment, cast)
+    after = board(now=NOW + timedelta(hours=2), reader=cast.bo)
+    assert before.counts is None
+    assert after.counts is not None
+    assert (after.counts.total, after.counts.signed) == (1, 1)
+    assert (after.totals.live, after.totals.accepted) == (1, 1)
+    assert str(after.headline)
+
+
+def _registered(cast: Cast) -> System:
+    system = registry.register_system(
+        key="claims-triage",
+        name="Claims triage",
+        unit=cast.claims,
+        stage="production",
+        tier="high",
+        actor=cast.mara,
+        now=NOW,
+    )
+    assert (system.owner, system.owner_basis) == (cast.una, "interim")
+    _answers(cast.dov, "claims triage", "Una Brandt")
+    _told("system.registered", system)
+    return system
+
+
+def _accepted(system: System, cast: Cast, settings: Any) -> None:
+    nomination = registry.nominate_owner(system, cast.ada, actor=cast.una, now=NOW)
+    box = Box()
+    with mail_server(box) as port:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+        deliver_pending(clock_now=lambda: NOW)
+    assert Message.objects.get(recipient=cast.ada).state == "sent"
+    assert b"/nominations/" in box.mails[0]
+    registry.accept_ownership(nomination, actor=cast.ada, now=NOW + timedelta(hours=1))
+    system.refresh_from_db()
+    assert (system.owner, system.owner_basis) == (cast.ada, "accepted")
+    _answers(cast.dov, "claims triage", "Ada Nwosu")
+    _told("system.owner.accepted", system)
+
+
+def _campaign_opened(system: System) -> Assignment:
+    campaign, opened = open_campaign("2026Q4", actor=SCHEDULER, now=NOW + timedelta(hours=1, minutes=10))
+    assert opened
+    return Assignment.objects.get(campaign=campaign, system=system)
+
+
+def _signed(assignment: Assignment, cast: Cast) -> None:
+    at, version = NOW + timedelta(hours=1, minutes=30), 0
+    for section in thawed(assignment.campaign.question_set):
+        saved = save_answers(assignment, section.slug, _all_yes(section), version=version, actor=cast.ada, now=at)
+        version = saved.version
+    sign(
+        assignment,
+        version=version,
+        declared_true=True,
+        typed_name="Ada Nwosu",
+        confirmation=Confirmation("password", at),
+        actor=cast.ada,
+        now=at,
+    )
+    _told("attestation.signed", assignment.system)
+
+
+def _all_yes(section: Section) -> dict[str, Given]:
+    return {question.key: Given("yes") for question in section.questions}
+
+
+def _answers(asker: Any, text: str, name: str) -> None:
+    found = resolve(asker, text)
+    assert isinstance(found, One)
+    assert found.answer.person.display_name == name
+
+
+def _told(kind: str, system: System) -> None:
+    assert AuditEvent.objects.filter(kind=kind, subject_kind="system", subject_id=str(system.pk)).exists()
+
+
+def test_what_the_tour_names_exists() -> None:
+    text = TOUR.read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)`\s+`(\w+)`", text)
+    assert len(named) >= 18
+    for path, function in named:
+        assert function in _functions(path), f"{path} has no {function}"
+    for path in re.findall(r"`((?:apps|tests)/[\w/]+\.py)`", text):
+        assert (Path(settings.BASE_DIR) / path).is_file(), path
+
+
+def _functions(path: str) -> set[str]:
+    tree = ast.parse((Path(settings.BASE_DIR) / path).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/operations.md", "THREAT_MODEL.md"])
+def test_links_in_the_documents_lead_somewhere(page: str) -> None:
+    path = Path(settings.BASE_DIR) / page
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{page}: {target}"
