@@ -1,6 +1,6 @@
 """How the API lets programs in: one allowance a token, and its description in the schema."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.request import Request
@@ -25,7 +25,7 @@ class TokenThrottle(SimpleRateThrottle):
         return f"throttle:token:{token.pk}" if isinstance(token, ApiToken) else None
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the schema describes our tokens."""
 
     target_class = "apps.access.authentication.TokenAuthentication"
@@ -43,8 +43,7 @@ class TokenView(ApiView):
 
     def person(self) -> Person:
         """Who the token acts as."""
-        person: Person = self.request.user
-        return person
+        return cast(Person, self.request.user)
 
     def require(self, permission: Permission, sentence: str) -> None:
         """Raise NotAllowed with a sentence where the token's person may not."""

@@ -106,7 +106,7 @@ def _chips(request: HttpRequest, form: TrailForm) -> list[Chip]:
 
 def _chip_words(name: str, value: str, form: TrailForm) -> tuple[str, str]:
     if name == "person":
-        known = Person.objects.filter(pk=form.cleaned_data.get("person")).values_list("display_name", flat=True)
+        known = Person.objects.filter(pk__in=[form.cleaned_data.get("person")]).values_list("display_name", flat=True)
         return "Who", known.first() or "unknown"
     if name == "kind":
         return "What", GROUP_WORDS[Group(value)] if value in GROUP_WORDS else value

@@ -33,9 +33,13 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What went wrong this time, and what to do.")
     instance = serializers.CharField(required=False, help_text="This occurrence; also in X-Request-ID and the logs.")
-    errors = serializers.DictField(
-        child=serializers.ListField(child=serializers.CharField()), required=False, help_text="Messages by field."
-    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """With `errors`, which as an attribute would hide the serializer's own."""
+        messages = serializers.ListField(child=serializers.CharField())
+        return super().get_fields() | {
+            "errors": serializers.DictField(child=messages, required=False, help_text="Messages by field.")
+        }
 
 
 class HouseSchema(AutoSchema):

@@ -35,11 +35,14 @@ class IndicatorOut(serializers.Serializer[Any]):
     """One number; null where it is not known."""
 
     key = serializers.CharField()
-    label = serializers.CharField()
     count = serializers.IntegerField(allow_null=True)
     of = serializers.IntegerField(allow_null=True)
     rows = serializers.CharField(help_text="The page with the rows behind the number.")
     note = serializers.CharField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """With `label`, which as an attribute would hide the serializer's own."""
+        return super().get_fields() | {"label": serializers.CharField()}
 
 
 class CoverOut(serializers.Serializer[Any]):

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import DateTimeField, Func, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from apps.attestations.models import Assignment, Campaign
@@ -21,12 +20,11 @@ from apps.people.models import Person, Seat
 from apps.people.queries import seats
 from apps.readiness import rules
 from apps.readiness.rules import INTERIM_LONG, SEATS, Headline, SeatPattern
-from apps.registry.models import ImportRun, Mandate, OwnershipTerm, RaciAssignment, System
-from apps.registry.queries import live, visible_systems
+from apps.registry.models import ImportRun, Mandate, RaciAssignment, System
+from apps.registry.queries import visible_systems
 from apps.registry.rules import NOT_LIVE, TIER_ORDER, Tier
 
 PEOPLE_SHOWN = 5
-GRAVE = (Tier.CRITICAL.value, Tier.HIGH.value)
 
 
 @dataclass(frozen=True)
@@ -132,12 +130,13 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
     started = perf_counter()
     today = local_date(now)
     totals, heavy = _totals()
-    long = _interim_long(now)
+    named = visible_systems(reader) if reader else System.objects.filter(restricted=False)
+    hidden = _hidden(named)
+    long, grave = _interim_long(now, hidden)
     campaign = latest_campaign()
     counts = completion(campaign, today=today).counts if campaign else None
     held = list(seats())
     mandate = _mandate(held)
-    named = visible_systems(reader) if reader else System.objects.filter(restricted=False)
     contacts, contacts_on = _contacts()
     page = Board(
         as_of=now,
@@ -154,10 +153,10 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
         overloaded=len(heavy),
         seats=_seat_lines(held, totals),
         failures=rules.FAILURES,
-        exceptions=_exceptions(named, campaign, now=now, today=today),
+        exceptions=_exceptions(named, campaign, grave, today=today),
         contacts=contacts,
         contacts_on=contacts_on,
-        hidden=_hidden(named),
+        hidden=len(hidden),
     )
     return replace(page, milliseconds=round(1000 * (perf_counter() - started)))
 
@@ -195,20 +194,34 @@ def _totals() -> tuple[Totals, list[_Heavy]]:
 # Interim since: the end of the last accepted term, else the first day on the register. A change from one interim
 # owner to another does not start it again.
 _LONG_SQL = """
-SELECT count(*) FROM (
-    SELECT FROM registry_system s JOIN registry_ownershipterm t ON t.system_id = s.id
+WITH long AS (
+    SELECT s.id, s.tier,
+           coalesce(max(upper(t.period)) FILTER (WHERE t.basis = 'accepted'), min(lower(t.period))) AS since
+    FROM registry_system s JOIN registry_ownershipterm t ON t.system_id = s.id
     WHERE s.owner_basis = 'interim' AND NOT s.stage = ANY(%(not_live)s)
     GROUP BY s.id
-    HAVING coalesce(max(upper(t.period)) FILTER (WHERE t.basis = 'accepted'), min(lower(t.period))) < %(before)s
-) AS found
+    HAVING coalesce(max(upper(t.period)) FILTER (WHERE t.basis = 'accepted'), min(lower(t.period))) < %(before)s)
+SELECT NULL::bigint, count(*), NULL::timestamptz FROM long
+UNION ALL (SELECT id, 0, since FROM long WHERE tier = 'critical' AND NOT id = ANY(%(hidden)s)
+           ORDER BY since, id LIMIT %(shown)s)
+UNION ALL (SELECT id, 0, since FROM long WHERE tier = 'high' AND NOT id = ANY(%(hidden)s)
+           ORDER BY since, id LIMIT %(shown)s)
 """
 
 
-def _interim_long(now: datetime) -> int:
-    values = {"not_live": [s.value for s in NOT_LIVE], "before": now - timedelta(days=INTERIM_LONG)}
+def _interim_long(now: datetime, hidden: list[int]) -> tuple[int, dict[int, datetime]]:
+    """How many systems have been interim for too long, and since when the gravest that may be named."""
+    values: dict[str, Any] = {
+        "not_live": [stage.value for stage in NOT_LIVE],
+        "before": now - timedelta(days=INTERIM_LONG),
+        "hidden": hidden,
+        "shown": rules.EXCEPTIONS_SHOWN,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_LONG_SQL, values)
-        return int(cursor.fetchone()[0])
+        rows = cursor.fetchall()
+    total = next(row[1] for row in rows if row[0] is None)
+    return int(total), {row[0]: row[2] for row in rows if row[0] is not None}
 
 
 def _mandate(held: Sequence[Seat]) -> Seat | None:
@@ -224,10 +237,10 @@ def _contacts() -> tuple[tuple[tuple[str, int], ...], datetime | None]:
     return tuple(counted), applied_at if counted else None
 
 
-def _hidden(named: QuerySet[System]) -> int:
+def _hidden(named: QuerySet[System]) -> list[int]:
     """Live restricted systems that are counted but that this reader may not open."""
     unseen = System.objects.filter(restricted=True).exclude(stage__in=NOT_LIVE)
-    return unseen.exclude(pk__in=named.filter(restricted=True).values("pk")).count()
+    return list(unseen.exclude(pk__in=named.filter(restricted=True).values("pk")).values_list("pk", flat=True))
 
 
 def systems_url(**filters: str) -> str:
@@ -352,10 +365,10 @@ def _cover(domain: str, letter: RaciAssignment | None, by_code: dict[str, Seat],
 
 
 def _exceptions(
-    named: QuerySet[System], campaign: Campaign | None, *, now: datetime, today: date
+    named: QuerySet[System], campaign: Campaign | None, grave: dict[int, datetime], *, today: date
 ) -> tuple[ExceptionLine, ...]:
     """At most five: grave systems that nobody accepted for too long, critical attestations that are overdue."""
-    found = [*_overdue(named, campaign, today=today), *_interim_grave(named, now=now, today=today)]
+    found = [*_overdue(named, campaign, today=today), *_interim_grave(named, grave, today=today)]
     found.sort(key=lambda line: (TIER_ORDER.index(Tier(line.system.tier)), line.on, line.system.pk))
     return tuple(found[: rules.EXCEPTIONS_SHOWN])
 
@@ -378,28 +391,13 @@ def _overdue(named: QuerySet[System], campaign: Campaign | None, *, today: date)
     ]
 
 
-def _interim_grave(named: QuerySet[System], *, now: datetime, today: date) -> list[ExceptionLine]:
-    terms = OwnershipTerm.objects.filter(system=OuterRef("pk"))
-    ended = (
-        terms.filter(basis=System.Basis.ACCEPTED).order_by("-period").values(moment=Func("period", function="upper"))
-    )
-    began = terms.order_by("period").values(moment=Func("period", function="lower"))
-    since = Coalesce(Subquery(ended[:1]), Subquery(began[:1]), output_field=DateTimeField())
+def _interim_grave(named: QuerySet[System], grave: dict[int, datetime], *, today: date) -> list[ExceptionLine]:
     found: list[ExceptionLine] = []
-    for tier in GRAVE:
-        rows = live(named).filter(owner_basis=System.Basis.INTERIM, tier=tier).annotate(since=since)
-        rows = rows.filter(since__lt=now - timedelta(days=INTERIM_LONG)).select_related("owner")
-        for system in rows.order_by("since", "pk")[: rules.EXCEPTIONS_SHOWN - len(found)]:
-            began_on = local_date(system.since)
-            found.append(
-                ExceptionLine(
-                    f"Interim for {rules.days((today - began_on).days)}",
-                    system,
-                    system.owner,
-                    began_on,
-                    reverse("portal:system", args=[system.key]),
-                )
-            )
+    for system in named.filter(pk__in=list(grave)).select_related("owner"):
+        began = local_date(grave[system.pk])
+        text = f"Interim for {rules.days((today - began).days)}"
+        href = reverse("portal:system", args=[system.key])
+        found.append(ExceptionLine(text, system, system.owner, began, href))
     return found
 
 

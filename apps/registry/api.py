@@ -158,7 +158,7 @@ class SystemsView(TokenView, ListAPIView[System]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """With whether addresses of people may be told."""
-        return super().get_serializer_context() | _told_to(self.request.user)
+        return {**super().get_serializer_context(), **_told_to(self.request.user)}
 
     @extend_schema(operation_id="systems_list", parameters=[SystemsQuery], summary="List systems")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
