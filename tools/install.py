@@ -31,6 +31,7 @@ def main(kind: str) -> None:
             "pip",
             "install",
             "--quiet",
+            "--quiet",
             "--disable-pip-version-check",
             "--require-hashes",
             "-r",
