@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.portal.views import demo, home, imports, nominations, people, profile, start, systems, units, who
+from apps.portal.views import demo, home, imports, nominations, people, profile, start, system, systems, units, who
 
 app_name = "portal"
 
@@ -16,15 +16,15 @@ urlpatterns = [
     path("systems/export.csv", systems.export, name="systems_csv"),
     path("systems/views/", systems.save_view, name="view_save"),
     path("systems/views/<uuid:view_id>/delete/", systems.delete_view, name="view_delete"),
-    path("systems/register/", systems.register, name="system_register"),
+    path("systems/register/", system.register, name="system_register"),
     path("systems/import/", imports.start, name="import_start"),
     path("systems/import/template.csv", imports.template, name="import_template"),
     path("systems/import/<uuid:run_id>/", imports.review, name="import_review"),
-    path("systems/<str:key>/", systems.system, name="system"),
-    path("systems/<str:key>/edit/", systems.edit, name="system_edit"),
-    path("systems/<str:key>/retire/", systems.retire, name="system_retire"),
-    path("systems/<str:key>/ownership/", systems.ownership, name="system_ownership"),
-    path("systems/<str:key>/trail/", systems.trail, name="system_trail"),
+    path("systems/<str:key>/", system.system, name="system"),
+    path("systems/<str:key>/edit/", system.edit, name="system_edit"),
+    path("systems/<str:key>/retire/", system.retire, name="system_retire"),
+    path("systems/<str:key>/ownership/", system.ownership, name="system_ownership"),
+    path("systems/<str:key>/trail/", system.trail, name="system_trail"),
     path("systems/<str:key>/nominate/", nominations.nominate, name="system_nominate"),
     path("nominations/<int:nomination_id>/", nominations.answer, name="nomination"),
     path("nominations/<int:nomination_id>/withdraw/", nominations.withdraw, name="nomination_withdraw"),

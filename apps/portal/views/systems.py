@@ -1,46 +1,156 @@
-"""The systems list and the system page."""
+"""The systems list: filters, saved views, export."""
 
-from typing import Any
+from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.access.queries import may
+from apps.access.rules import Permission
+from apps.attestations.queries import status_by_system
+from apps.common import clock
+from apps.common.csv_export import csv_response
+from apps.people.requests import signed_in
+from apps.portal.forms.systems import FilterForm, SaveViewForm
+from apps.portal.queries import systems as queries
+from apps.portal.queries.systems import Filters
+from apps.registry import actions
+from apps.registry.models import SavedView, System
+from apps.registry.queries import on_record
 
-def systems(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def export(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def save_view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def delete_view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def register(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def system(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def edit(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
-
-
-def retire(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
+PAGE_SIZE = 25
+EXPORT_COLUMNS = (
+    "key", "name", "unit", "stage", "tier", "answers today", "email", "basis", "deputy", "vendor",
+    "attestation", "attestation due", "contact given",
+)  # fmt: skip
+EXPORT_CHUNK = 2000
 
 
-def ownership(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
+@require_safe
+def systems(request: HttpRequest) -> HttpResponse:
+    """The list as its address says; only its table for htmx."""
+    reader, now = signed_in(request), clock.now()
+    today, filters = clock.local_date(now), Filters.read(request.GET)
+    rows = on_record(queries.rows_of(reader, filters, now=now, today=today))
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "filters": filters,
+        "page": page,
+        "rows": queries.shown(list(page.object_list), today=today),
+        "chips": queries.chips(filters),
+        "sorts": _sorts(filters),
+        "today": today,
+        "query": filters.query(),
+        "shows_why": filters.basis == "interim",
+        "may_nominate": may(reader, Permission.NOMINATE_OWNER),
+    }
+    if request.htmx:
+        return render(request, "portal/systems.html#results", context)
+    context |= {
+        "tabs": queries.tabs(reader, now=now, today=today),
+        "form_filter": FilterForm(_initial(filters)),
+        "may_register": may(reader, Permission.SYSTEM_REGISTER),
+        "may_import": may(reader, Permission.IMPORT_SYSTEMS),
+    }
+    return render(request, "portal/systems.html", context)
 
 
-def trail(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return render(request, "base.html")
+def _initial(filters: Filters) -> dict[str, str]:
+    """The panel shows one value a field; an address can hold more."""
+    return {
+        "basis": filters.basis,
+        "tier": filters.tier[0] if filters.tier else "",
+        "stage": filters.stage[0] if filters.stage else "",
+        "unit": filters.unit,
+        "attestation": filters.attestation,
+        "live": filters.live,
+    }
+
+
+def _sorts(filters: Filters) -> dict[str, dict[str, str]]:
+    """For each sortable column: the address of its link and its aria-sort."""
+    found = {}
+    for name in ("name", "owner", "tier", "stage"):
+        current = filters.sort.lstrip("-") == name
+        descending = current and not filters.sort.startswith("-")
+        aria = ("descending" if filters.sort.startswith("-") else "ascending") if current else ""
+        found[name] = {"query": filters.query(sort=f"-{name}" if descending else name), "aria": aria}
+    return found
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The filtered systems, or the selected ones of a POST, as CSV that a spreadsheet does not run."""
+    reader, now = signed_in(request), clock.now()
+    today = clock.local_date(now)
+    rows = queries.for_export(reader, Filters.read(request.GET), now=now, today=today)
+    if request.method == "POST":
+        rows = rows.filter(key__in=request.POST.getlist("system"))
+    return csv_response(f"systems-{today:%Y-%m-%d}.csv", EXPORT_COLUMNS, _lines(rows, today))
+
+
+def _lines(rows: QuerySet[System], today: date) -> Iterator[tuple[object, ...]]:
+    """Line by line; attestations are looked up for a part at a time."""
+    part: list[System] = []
+    for system in rows.iterator(EXPORT_CHUNK):
+        part.append(system)
+        if len(part) == EXPORT_CHUNK:
+            yield from _part(part, today)
+            part = []
+    yield from _part(part, today)
+
+
+def _part(part: list[System], today: date) -> Iterator[tuple[object, ...]]:
+    statuses = status_by_system([system.pk for system in part], today=today)
+    for system in part:
+        status, deputy = statuses.get(system.pk), system.owner.deputy
+        yield (
+            system.key, system.name, system.unit.name, system.stage, system.tier, system.owner.display_name,
+            system.owner.email, system.owner_basis, deputy.display_name if deputy else "", system.vendor,
+            status.words if status else "", status.due_on if status else "", system.contact_given,
+        )  # fmt: skip
+
+
+@require_POST
+def save_view(request: HttpRequest) -> HttpResponse:
+    """Keep the filtered list under a name."""
+    actor = signed_in(request)
+    form = SaveViewForm(request.POST)
+    if form.is_valid():
+        query = Filters.read(QueryDict(form.cleaned_data["query"])).query()
+        try:
+            view = actions.save_view(
+                name=form.cleaned_data["name"],
+                query=query,
+                shared=form.cleaned_data["shared"],
+                actor=actor,
+                now=clock.now(),
+            )
+        except ValidationError as error:
+            form.add_error("name", " ".join(error.messages))
+        else:
+            messages.success(request, f"The view {view.name} is saved.")
+            return redirect(f"{reverse('portal:systems')}?{query}")
+    return render(request, "portal/systems_view.html", {"form": form}, status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_view(request: HttpRequest, view_id: UUID) -> HttpResponse:
+    """Remove one's own view after a look at it."""
+    actor = signed_in(request)
+    view = SavedView.objects.filter(pk=view_id, person=actor).first()
+    if view is None:
+        raise Http404
+    if request.method == "POST":
+        actions.delete_view(view, actor=actor, now=clock.now())
+        messages.success(request, f"The view {view.name} is deleted.")
+        return redirect("portal:systems")
+    return render(request, "portal/systems_view_delete.html", {"view": view})

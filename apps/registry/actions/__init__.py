@@ -10,6 +10,7 @@ from apps.registry.actions.imports import (
 from apps.registry.actions.ownership import (
     accept_ownership,
     decline_ownership,
+    nominate_many,
     nominate_owner,
     withdraw_nomination,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "decline_ownership",
     "delete_view",
     "discard_import",
+    "nominate_many",
     "nominate_owner",
     "receive_import",
     "register_system",

@@ -1,5 +1,6 @@
 """Who answers: nominate, accept, decline, withdraw; and the one place where an owner changes."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from apps.registry.rules import Stage
 
 # Working days in which a nomination is answered before it escalates.
 ANSWER_WITHIN = 5
+# Systems that one message names; the home page has all of them.
+NAMED_IN_A_MESSAGE = 20
 
 
 def system_subject(system: System) -> Subject:
@@ -64,11 +67,13 @@ def nominate_owner(
     now: datetime,
     reason: str = "",
     source: str = Nomination.Source.PERSON,
+    tell: bool = True,
 ) -> Nomination:
     """Ask a person to answer for a system. Until they accept, nothing changes hands.
 
-    Raises Refused for a retired system, for somebody who can't answer, for the person who answers already
-    having accepted, and while another nomination is open.
+    `tell=False` is for a verb that says several nominations in one message. Raises Refused for a retired
+    system, for somebody who can't answer, for the person who answers already having accepted, and while
+    another nomination is open.
     """
     system = locked(system)
     require_can_answer(nominee)
@@ -93,7 +98,8 @@ def nominate_owner(
     nomination.full_clean(exclude=["state"])
     nomination.save(force_insert=True)
     sync_grants([system.pk])
-    _tell_nominee(nomination, system, now)
+    if tell:
+        _tell_nominee(nomination, system, now)
     record(
         Kind.SYSTEM_OWNER_NOMINATED,
         actor=actor,
@@ -108,6 +114,47 @@ def nominate_owner(
         private={"nominee_name": nominee.display_name},
     )
     return nomination
+
+
+@transaction.atomic
+def nominate_many(
+    systems: Iterable[System], nominee: Person, *, actor: Actor, now: datetime, reason: str = ""
+) -> list[Nomination]:
+    """Ask a person to answer for several systems: all or nothing, in one message.
+
+    Raises Refused for no system, and whatever nominate_owner refuses for one of them. The systems are locked
+    in the order of their ids, so that two such verbs can't wait for each other.
+    """
+    nominations = [
+        nominate_owner(system, nominee, actor=actor, now=now, reason=reason, tell=False)
+        for system in sorted(systems, key=lambda system: system.pk)
+    ]
+    if not nominations:
+        raise Refused("Choose at least one system.")
+    if len(nominations) == 1:
+        _tell_nominee(nominations[0], nominations[0].system, now)
+    else:
+        _tell_of_many(nominations, now)
+    return nominations
+
+
+def _tell_of_many(nominations: list[Nomination], now: datetime) -> None:
+    first, count = nominations[0], len(nominations)
+    by = first.nominated_by.display_name if first.nominated_by else "An import"
+    named = "\n".join(f"- {one.system.name} ({one.system.key})" for one in nominations[:NAMED_IN_A_MESSAGE])
+    more = f"\nand {count - NAMED_IN_A_MESSAGE} more" if count > NAMED_IN_A_MESSAGE else ""
+    enqueue(
+        key=f"nomination:{first.pk}:asked:{count}",
+        recipient=first.nominee,
+        subject=f"Accept or decline: answer for {count} systems",
+        body=(
+            f"{by} nominated you to answer for {count} systems:\n{named}{more}\n"
+            "Until you accept, those who answer for them now go on doing so.\n"
+            f"Accept or decline each by {first.due_on:%d %b %Y}. They wait on your home page."
+        ),
+        path="/",
+        now=now,
+    )
 
 
 def answer_due(now: datetime) -> date:

@@ -9,6 +9,8 @@ from apps.people.models import Person
 from apps.registry.models import GovernanceDomain, System
 from apps.registry.rules import SCENARIO_DOMAIN, Cell, Scenario, most_specific
 
+OWNER_PARTY = "System owner"
+
 # One statement: the scopes above a system with their depth, and every letter in force in any of them.
 _CELLS_SQL = """
 WITH RECURSIVE up(id, parent_id, name, height) AS (
@@ -82,6 +84,6 @@ def _effective_parties(system: System, domains: list[str] | None) -> dict[str, l
     for domain, letter, depth, source, is_owner, function, seat_title, person in rows:
         if (domain, depth) in kept:
             holder = people.get(person)
-            name = "System owner" if is_owner else (seat_title or (holder.display_name if holder else ""))
+            name = OWNER_PARTY if is_owner else (seat_title or (holder.display_name if holder else ""))
             found.setdefault(domain, []).append(Party(letter, name, function, holder, source))
     return found

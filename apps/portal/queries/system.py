@@ -1,0 +1,231 @@
+"""The system page: who answers, what this version can check, what is known."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import connection
+
+from apps.access.queries import may
+from apps.access.rules import Permission
+from apps.assurance.queries import Row as TrailRow
+from apps.assurance.queries import trail_of_system
+from apps.attestations.queries import SystemStatus, status_by_system
+from apps.people.models import Person
+from apps.portal.queries.answers import Answer, answer_for, day_words
+from apps.registry.models import GovernanceDomain, OwnershipTerm, System, Unit
+from apps.registry.queries.raci import OWNER_PARTY, Party, effective_matrix
+from apps.registry.rules import Stage
+from apps.registry.rules.imports.contacts import ContactClass, contact_class
+
+LATEST = 5
+CONTACT_WORDS = {
+    ContactClass.NOT_AN_ADDRESS: "not an address",
+    ContactClass.SEVERAL: "several addresses",
+    ContactClass.SHARED: "mailbox",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the readiness table. `met` is None where this version can't know."""
+
+    name: str
+    met: bool | None
+    finding: str
+    evidence: str = ""
+    answers: Person | None = None
+
+    @property
+    def icon(self) -> str:
+        return {True: "check", False: "circle-alert", None: "minus"}[self.met]
+
+
+@dataclass(frozen=True)
+class SystemPage:
+    """Everything on the page."""
+
+    system: System
+    answer: Answer
+    units: list[Unit]
+    terms: list[OwnershipTerm]
+    status: SystemStatus | None
+    checks: list[Check]
+    latest: list[TrailRow]
+    contact_word: str
+
+    @property
+    def since(self) -> str:
+        """When the person began to answer."""
+        return day_words(self.terms[0].period.lower.date())
+
+
+def system_page(reader: Person, system: System, *, today: date) -> SystemPage:
+    """A fixed number of queries, whatever the system has behind it."""
+    answer = answer_for(system)
+    status = status_by_system([system.pk], today=today).get(system.pk)
+    terms = list(OwnershipTerm.objects.filter(system=system).select_related("person").order_by("-period")[:20])
+    latest = trail_of_system(system, LATEST, reader=reader) if may_read_trail(reader, system) else []
+    word = CONTACT_WORDS.get(contact_class(system.contact_given), "") if system.contact_given else ""
+    return SystemPage(
+        system, answer, unit_path(system.unit), terms, status, _checks(answer, terms, status), latest, word
+    )
+
+
+def may_read_trail(reader: Person, system: System) -> bool:
+    """Those who read the whole trail, and the person who answers for the system."""
+    return may(reader, Permission.TRAIL_READ) or reader.pk == system.owner_id
+
+
+def may_change(reader: Person, system: System) -> bool:
+    """Those who may change every system, and the owner who accepted this one."""
+    return may(reader, Permission.SYSTEM_CHANGE) or _answers_for(reader, system)
+
+
+def may_nominate(reader: Person, system: System) -> bool:
+    """Those who may nominate for every system, and the owner who accepted this one."""
+    return system.stage != Stage.RETIRED and (may(reader, Permission.NOMINATE_OWNER) or _answers_for(reader, system))
+
+
+def _answers_for(reader: Person, system: System) -> bool:
+    return system.owner_id == reader.pk and system.owner_basis == System.Basis.ACCEPTED
+
+
+_PATH_SQL = """
+WITH RECURSIVE up(id, parent_id, height) AS (
+    SELECT id, parent_id, 0 FROM registry_unit WHERE id = %s
+    UNION ALL SELECT u.id, u.parent_id, up.height + 1 FROM registry_unit u JOIN up ON u.id = up.parent_id)
+SELECT id FROM up ORDER BY height DESC
+"""
+
+
+def unit_path(unit: Unit) -> list[Unit]:
+    """The unit and those above it, from the top. Two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PATH_SQL, [unit.pk])
+        ids = [row[0] for row in cursor.fetchall()]
+    found = Unit.objects.in_bulk(ids)
+    return [found[pk] for pk in ids]
+
+
+def _checks(answer: Answer, terms: list[OwnershipTerm], status: SystemStatus | None) -> list[Check]:
+    owner, accepted = answer.owner, answer.owner_basis == System.Basis.ACCEPTED
+    since = day_words(terms[0].period.lower.date())
+    nobody = "Nobody has accepted; an interim owner stands in"
+    return [
+        Check("A person owns it", accepted, "Accepted" if accepted else nobody, f"since {since}", owner),
+        Check(
+            "A deputy can step in",
+            owner.deputy is not None and owner.deputy.is_active,
+            "Named and active" if owner.deputy and owner.deputy.is_active else "No deputy is named",
+            "",
+            owner.deputy or owner,
+        ),
+        _attested(status, owner),
+        *(Check(name, None, "not known here", part) for name, part in _LATER),
+    ]
+
+
+# What later parts of the portal will tell, each shown as unknown until then.
+_LATER = (
+    ("Policies are enforced", "comes with enforcement points"),
+    ("Evidence is kept", "comes with enforcement points"),
+    ("The trail is read", "comes with review duties"),
+    ("Cost is acted on", "comes with spend"),
+    ("Response is drilled", "comes with incidents"),
+)
+
+
+def _attested(status: SystemStatus | None, owner: Person) -> Check:
+    name = "The owner attested"
+    if status is None:
+        return Check(name, None, "In no campaign yet", "", owner)
+    period = status.period.label
+    if status.state == "submitted" and status.submitted_at:
+        return Check(name, True, f"Signed for {period}", day_words(status.submitted_at.date()), owner)
+    if status.state == "not_attested":
+        return Check(name, False, f"Not attested for {period}", f"was due {day_words(status.due_on)}", owner)
+    due = day_words(status.due_on)
+    if status.overdue:
+        return Check(name, False, f"Overdue for {period}", f"was due {due}", owner)
+    return Check(name, None, f"Open for {period}", f"due {due}", owner)
+
+
+LETTER_WORDS = {"A": "Accountable", "R": "Responsible", "C": "Consulted", "I": "Informed"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one party has in one domain: "A", "R", "AR", … or nothing."""
+
+    letters: str
+    party: str
+    person: Person | None
+
+    @property
+    def main(self) -> str:
+        return self.letters[:1]
+
+    @property
+    def words(self) -> str:
+        """For those who hear the table."""
+        return " and ".join(f"{letter}, {LETTER_WORDS[letter]}" for letter in self.letters)
+
+    @property
+    def is_hole(self) -> bool:
+        """An A that resolves to nobody."""
+        return "A" in self.letters and self.person is None
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A domain: a cell per column, where the row comes from, and who is accountable."""
+
+    domain: GovernanceDomain
+    cells: list[Cell]
+    source: str
+    accountable: Party | None
+
+    @property
+    def is_hole(self) -> bool:
+        return self.accountable is None or self.accountable.person is None
+
+    @property
+    def held(self) -> list[Cell]:
+        """The cells with a letter, A first, for the list on a phone."""
+        return sorted((cell for cell in self.cells if cell.letters), key=lambda cell: "ARCI".index(cell.main))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Rows of the matrix that belong together."""
+
+    name: str
+    rows: list[MatrixRow]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The effective matrix as a table: a column per party, rows by layer."""
+
+    columns: list[tuple[str, Person | None]]
+    layers: list[Layer]
+    holes: int
+
+
+def matrix_of(system: System) -> Matrix:
+    """Who is accountable, responsible, consulted and informed. Three queries."""
+    rows = effective_matrix(system)
+    columns: dict[str, Person | None] = {OWNER_PARTY: system.owner}
+    for party in (party for row in rows for party in row.parties):
+        columns.setdefault(party.party, party.person)
+    layers: dict[str, list[MatrixRow]] = {}
+    for row in rows:
+        cells = [Cell(_ordered(row.letters_of(party)), party, person) for party, person in columns.items()]
+        source = row.parties[0].source if row.parties else "nowhere"
+        layers.setdefault(row.domain.layer, []).append(MatrixRow(row.domain, cells, source, row.accountable))
+    holes = sum(row.is_hole for found in layers.values() for row in found)
+    return Matrix(list(columns.items()), [Layer(name, found) for name, found in layers.items()], holes)
+
+
+def _ordered(letters: str) -> str:
+    return "".join(letter for letter in "ARCI" if letter in letters)
