@@ -309,7 +309,7 @@ def _attested(campaign: Campaign | None, counts: Counts | None) -> Iterable[Indi
     else:
         parts.append(("not_attested", f"Not attested in {label}", counts.not_attested, "none", counts.not_attested > 0))
     for key, words, count, state, bad in parts:
-        yield Indicator(key, words, count, counts.total, systems_url(attestation=state), bad)
+        yield Indicator(key, words, count, counts.total, systems_url(live="all", attestation=state), bad)
 
 
 def _loads(heavy: list[_Heavy]) -> tuple[Load, ...]:

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.people.actions import vacate_seat
+from apps.portal.queries.systems import Filters, rows_of
 from apps.readiness import rules
 from apps.readiness.queries import Board, as_json, board
 from apps.registry.actions import accept_ownership, nominate_owner, register_system
 from apps.registry.models import GovernanceDomain, System
+from apps.registry.queries.interim import interim_since_before
 from tests.cast import Cast
 
 Browse = Callable[[Any], Client]
@@ -211,3 +214,39 @@ def test_as_many_queries_for_many_systems(cast: Cast, browse: Browse) -> None:
     with CaptureQueriesContext(connection) as many:
         client.get("/readiness/")
     assert len(many) <= len(few) + 1  # people over the cap are looked up by name
+
+
+def test_a_change_of_interim_owner_starts_nothing_again(cast: Cast) -> None:
+    system = register(cast, "old", tier="high", now=NOW - timedelta(days=40))
+    with connection.cursor() as cursor:  # as when the unit's head changed ten days ago
+        cursor.execute(
+            "UPDATE registry_ownershipterm SET period = tstzrange(lower(period), %(day)s) WHERE system_id = %(id)s",
+            {"day": NOW - timedelta(days=10), "id": system.pk},
+        )
+        cursor.execute(
+            "INSERT INTO registry_ownershipterm (system_id, person_id, basis, period, derivation) "
+            "VALUES (%(id)s, %(who)s, 'interim', tstzrange(%(day)s, NULL), '[]')",
+            {"day": NOW - timedelta(days=10), "id": system.pk, "who": system.owner_id},
+        )
+    assert board(now=NOW).interim_long == 1
+    assert interim_since_before(System.objects.all(), NOW - timedelta(days=30)).count() == 1
+
+
+def test_each_number_is_the_number_of_its_rows(cast: Cast) -> None:
+    for number, days in enumerate((1, 20, 31, 50, 80)):
+        accept_at = NOW - timedelta(days=days) + timedelta(hours=1)
+        system = register(
+            cast, f"s-{number}", tier=("unknown", "critical")[number % 2], stage=("unknown", "pilot")[number % 2],
+            now=NOW - timedelta(days=days),
+        )  # fmt: skip
+        if number in (1, 4):
+            accept(cast, system, accept_at)
+    register(cast, "idea", stage="proposed", tier="unknown")
+    compared = 0
+    for one in board(now=NOW, reader=cast.mara).indicators:
+        path, _, query = one.href.partition("?")
+        if path == "/systems/":
+            rows = rows_of(cast.mara, Filters.read(QueryDict(query)), now=NOW, today=NOW.date())
+            assert rows.count() == one.count, one.key
+            compared += 1
+    assert compared == 5

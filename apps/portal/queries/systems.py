@@ -8,15 +8,16 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 
 from apps.attestations.models import Assignment
 from apps.attestations.queries import SystemStatus, latest_campaign, status_by_system
 from apps.attestations.rules import OPEN_STATES
 from apps.people.models import Person
-from apps.registry.models import Nomination, OwnershipTerm, SavedView, System, Unit
+from apps.registry.models import Nomination, SavedView, System, Unit
 from apps.registry.queries import live, on_record, search, visible_systems
+from apps.registry.queries.interim import interim_since_before
 from apps.registry.queries.systems import by_tier
 from apps.registry.rules import NOT_LIVE, Stage, Tier
 from apps.registry.rules.imports.contacts import ContactClass, contact_class
@@ -121,7 +122,7 @@ def _narrowed(found: QuerySet[System], filters: Filters, *, now: datetime, today
     if filters.deputy:
         found = found.filter(Q(owner__deputy=None) | Q(owner__deputy__is_active=False))
     if filters.age:
-        found = found.filter(_interim_since(now - timedelta(days=filters.age)))
+        found = interim_since_before(found, now - timedelta(days=filters.age))
     if filters.attestation:
         found = found.filter(pk__in=_attested(filters.attestation, today))
     return search(found, filters.q) if filters.q else found
@@ -137,11 +138,6 @@ def units_below(unit_id: int) -> list[int]:
         found.append(queue.pop())
         queue += children.get(found[-1], [])
     return found
-
-
-def _interim_since(moment: datetime) -> Exists:
-    terms = OwnershipTerm.objects.filter(system=OuterRef("pk"), period__upper_inf=True, basis="interim")
-    return Exists(terms.filter(period__startswith__lt=moment))
 
 
 def _attested(state: str, today: date) -> QuerySet[Any, Any]:
