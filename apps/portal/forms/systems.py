@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from apps.registry.models import SavedView, System, SystemIdentity, Unit
+from apps.registry.models import System, SystemIdentity, Unit
 from apps.registry.rules import Stage, Tier
 
 IDENTITY_ROWS = 5
@@ -132,14 +132,13 @@ class FilterForm(forms.Form):
         self.fields["unit"].queryset = Unit.objects.filter(parent=None)  # type: ignore[attr-defined]
 
 
-class SaveViewForm(forms.ModelForm[SavedView]):
+class SaveViewForm(forms.Form):
     """A name for the list as it is filtered now."""
 
     use_required_attribute = False
 
-    class Meta:
-        model = SavedView
-        fields = ("name", "shared", "query")
-        widgets = {"query": forms.HiddenInput}
-        labels = {"name": "Name of this view", "shared": "Everybody may use it"}
-        error_messages = {"name": {"required": "Give the view a name"}}
+    name = forms.CharField(
+        max_length=60, label="Name of this view", error_messages={"required": "Give the view a name"}
+    )
+    shared = forms.BooleanField(required=False, label="Everybody may use it")
+    query = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
