@@ -112,6 +112,13 @@ class Assignment(models.Model):
             # Everything that a progress page counts, so that it never reads the rows themselves.
             models.Index("campaign", "state", "due_on", "tier", "unit", "owner_basis", name="assignment_progress"),
             models.Index("system", "campaign", name="assignment_of_system"),
+            models.Index(
+                "campaign",
+                "due_on",
+                "id",
+                condition=Q(state__in=["pending", "in_progress"]),
+                name="assignment_open",
+            ),
         )
         triggers = (
             pgtrigger.FSM(

@@ -233,7 +233,7 @@ def longest_overdue(actor: Person, campaign: Campaign, *, today: date) -> QueryS
         open_assignments(campaign)
         .filter(due_on__lt=today, system__in=visible_systems(actor))
         .select_related("system__owner")
-        .order_by("due_on", "system__name", "pk")
+        .order_by("due_on", "pk")
     )
 
 
@@ -242,7 +242,7 @@ def not_attested(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:
     return (
         campaign.assignments.filter(state=Assignment.State.NOT_ATTESTED, system__in=visible_systems(actor))
         .select_related("system__owner", "person")
-        .order_by("due_on", "system__name", "pk")
+        .order_by("due_on", "pk")
     )
 
 

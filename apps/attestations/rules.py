@@ -1,6 +1,7 @@
 """Pure decisions of campaigns: dates, what an answer needs, what a person signs. No Django here."""
 
 import hashlib
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -285,6 +286,14 @@ def digest(text: str) -> str:
 def canonical(value: Mapping[str, Any]) -> str:
     """JSON by RFC 8785: the bytes that are hashed."""
     return rfc8785.dumps(dict(value)).decode()
+
+
+def canonical_facts(facts: Mapping[str, Any]) -> str:
+    """The same bytes as `canonical`, five times as fast, for what is frozen by the hundred thousand.
+
+    Equal because facts hold texts, whole numbers and nothing else, and their keys are ASCII (a test compares).
+    """
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def receipt_number(payload_sha256: str) -> str:

@@ -105,19 +105,20 @@ def campaign(request: HttpRequest, period: str) -> HttpResponse:
     progress = queries.completion(found, today=today)
     units = queries.unit_rows(progress)
     closed = found.state == CampaignState.CLOSED
+    steps = [] if closed else queries.steps(found, today=today)
     late = queries.not_attested(person, found) if closed else queries.longest_overdue(person, found, today=today)
     context = {
         "campaign": found,
         "closed": closed,
         "counts": progress.counts,
         "tiers": progress.tiers,
-        "steps": [] if closed else queries.steps(found, today=today),
+        "steps": steps,
         "units": units if "units" in request.GET else units[:UNITS_SHOWN],
         "units_total": len(units),
         "late": list(late[:OVERDUE_SHOWN]),
         "late_total": progress.counts.not_attested if closed else progress.counts.overdue,
         "names": settings.NAME_OVERDUE_PEOPLE,
-        "people": 0 if closed else queries.people_to_remind(found),
+        "people": sum(step.people for step in steps),
         "runs": may(person, Permission.CAMPAIGN_RUN),
         "own": queries.waiting_for(person).filter(campaign=found).count(),
         "today": today,

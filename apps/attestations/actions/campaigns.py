@@ -1,7 +1,8 @@
 """Opening and closing a campaign."""
 
-from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,6 +17,8 @@ from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
 from apps.notify.actions import Note, enqueue_many
 from apps.people.models import Person
+
+MAIL_BATCH = 1000
 
 # Every owner with how many systems and the first of them, nearest date first.
 _OWNERS_SQL = """
@@ -67,7 +70,7 @@ def open_campaign(period: str, *, actor: Actor, now: datetime) -> tuple[Campaign
     if not total:
         raise Refused("No live system is on the register. A campaign without systems is not opened.")
     campaign.save(update_fields=["scope_hash"])
-    mails = enqueue_many(_opening_notes(campaign), now=now)
+    mails = _write_mails(campaign, now=now)
     record(
         Kind.CAMPAIGN_OPENED,
         actor=actor,
@@ -84,16 +87,17 @@ def open_campaign(period: str, *, actor: Actor, now: datetime) -> tuple[Campaign
     return campaign, True
 
 
-def _opening_notes(campaign: Campaign) -> Iterator[Note]:
-    """One mail a person with all their systems. Two queries."""
-    found: dict[Any, tuple[int, list[str]]] = {}
-    with connection.cursor() as cursor:
+def _write_mails(campaign: Campaign, *, now: datetime) -> int:
+    """One mail a person with all their systems, a thousand people at a time. Returns how many."""
+    mails = 0
+    with connection.chunked_cursor() as cursor:
         cursor.execute(_OWNERS_SQL, {"campaign": campaign.pk, "all": LIST_ALL, "first": LIST_FIRST})
-        for person, total, due, name, key in cursor.fetchall():
-            found.setdefault(person, (total, []))[1].append(system_line(name, key, due))
-    people = Person.objects.in_bulk(list(found))
-    for person_id, (total, lines) in found.items():
-        yield _opening_note(campaign, people[person_id], total, lines)
+        people = groupby(chain.from_iterable(iter(lambda: cursor.fetchmany(5000), [])), key=itemgetter(0))
+        while batch := {person: list(rows) for person, rows in islice(people, MAIL_BATCH)}:
+            recipients = Person.objects.in_bulk(list(batch))
+            notes = [_opening_note(campaign, recipients[person], rows) for person, rows in batch.items()]
+            mails += enqueue_many(notes, now=now)
+    return mails
 
 
 def system_line(name: str, key: str, due: Any) -> str:
@@ -112,8 +116,9 @@ def count_words(number: int) -> str:
     return "1 system" if number == 1 else f"{number} systems"
 
 
-def _opening_note(campaign: Campaign, person: Person, total: int, lines: list[str]) -> Note:
-    label = campaign.quarter.label
+def _opening_note(campaign: Campaign, person: Person, rows: list[tuple[Any, ...]]) -> Note:
+    label, total = campaign.quarter.label, rows[0][1]
+    lines = [system_line(name, key, due) for _, _, due, name, key in rows]
     return Note(
         key=f"campaign:{campaign.period}:{person.pk}:opened",
         recipient=person,

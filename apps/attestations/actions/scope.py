@@ -3,13 +3,12 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from django.db import connection
 
 from apps.attestations.models import Campaign
-from apps.attestations.rules import Schedule, canonical, digest
+from apps.attestations.rules import Schedule, canonical_facts, digest
 from apps.registry.models import Unit
 from apps.registry.rules import NOT_LIVE, SCENARIO_DOMAIN, Cell, most_specific
 
@@ -57,32 +56,38 @@ class Leads:
             for row in cursor.fetchall():
                 scope = ("system", row[3]) if row[3] else ("unit", row[2]) if row[2] else ("organisation", None)
                 self.by_scope.setdefault(scope, []).append(row)
-        self._of_unit: dict[int, list[tuple[int, Row]]] = {}
+        self._of_unit: dict[int, dict[str, Row]] = {}
 
     def of(self, system: int, unit: int, owner: dict[str, Any]) -> dict[str, Any]:
         """The lead of each scenario, or None where the matrix names nobody."""
-        rows = self._above(unit)
         own = self.by_scope.get(("system", system))
         if own:
-            rows = [(1_000_000, row) for row in own] + rows
-        kept = {(cell.domain, cell.depth) for cell in most_specific([Cell(r[0], r[1], "", d) for d, r in rows])}
-        leads = {r[0]: r for d, r in rows if r[1] == "A" and (r[0], d) in kept}
+            accountable = _accountable([*self._above(unit), *((1_000_000, row) for row in own)])
+        else:
+            if unit not in self._of_unit:
+                self._of_unit[unit] = _accountable(self._above(unit))
+            accountable = self._of_unit[unit]
         return {
-            scenario.value: _party(leads[domain], owner) if domain in leads else None
+            scenario.value: _party(accountable[domain], owner) if domain in accountable else None
             for scenario, domain in SCENARIO_DOMAIN.items()
         }
 
     def _above(self, unit: int) -> list[tuple[int, Row]]:
-        """Letters of the unit and of everything above it, with their depth: the same for all its systems."""
-        if unit not in self._of_unit:
-            found = [(0, row) for row in self.by_scope.get(("organisation", None), [])]
-            at: int | None = unit
-            depth = 1000
-            while at is not None:
-                found += [(depth, row) for row in self.by_scope.get(("unit", at), [])]
-                at, depth = self.parents[at], depth - 1
-            self._of_unit[unit] = found
-        return self._of_unit[unit]
+        """Letters of the unit and of everything above it, with their depth."""
+        found = [(0, row) for row in self.by_scope.get(("organisation", None), [])]
+        at: int | None = unit
+        depth = 1000
+        while at is not None:
+            found += [(depth, row) for row in self.by_scope.get(("unit", at), [])]
+            at, depth = self.parents[at], depth - 1
+        return found
+
+
+def _accountable(rows: list[tuple[int, Row]]) -> dict[str, Row]:
+    """Domain -> the letter A in the most specific scope that says anything about it."""
+    kept = most_specific([Cell(row[0], row[1], "", depth) for depth, row in rows])
+    deepest = {cell.domain: cell.depth for cell in kept}
+    return {row[0]: row for depth, row in rows if row[1] == "A" and depth == deepest[row[0]]}
 
 
 def _party(row: Row, owner: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +130,7 @@ def freeze(campaign: Campaign, dates: Schedule, *, now: datetime) -> tuple[int, 
     for rows in _chunks():
         frozen = []
         for assignment, row in zip(_ids(len(rows)), rows, strict=True):
-            text = canonical(facts_of(row, leads, now=now))
+            text = canonical_facts(facts_of(row, leads, now=now))
             sha256 = digest(text)
             scope.update(f"{row[1]} {sha256}\n".encode())
             frozen.append((assignment, row, text, sha256))
@@ -138,9 +143,7 @@ def freeze(campaign: Campaign, dates: Schedule, *, now: datetime) -> tuple[int, 
 def _chunks() -> Iterator[list[Row]]:
     with connection.chunked_cursor() as cursor:
         cursor.execute(_SCOPE_SQL, [[stage.value for stage in NOT_LIVE]])
-        cursor.itersize = CHUNK
-        rows = iter(cursor)
-        while chunk := list(islice(rows, CHUNK)):
+        while chunk := cursor.fetchmany(CHUNK):
             yield chunk
 
 

@@ -266,6 +266,16 @@ class Migration(migrations.Migration):
             model_name="assignment",
             index=models.Index(models.F("system"), models.F("campaign"), name="assignment_of_system"),
         ),
+        migrations.AddIndex(
+            model_name="assignment",
+            index=models.Index(
+                models.F("campaign"),
+                models.F("due_on"),
+                models.F("id"),
+                condition=models.Q(("state__in", ["pending", "in_progress"])),
+                name="assignment_open",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="assignment",
             constraint=models.UniqueConstraint(fields=("campaign", "system"), name="one_assignment_per_system"),

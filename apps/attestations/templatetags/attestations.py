@@ -43,7 +43,8 @@ def distance_words(day: date, today: date) -> str:
 def upcoming_words(period: Period, dates: Schedule, today: date) -> str:
     """When the next campaign opens and is due."""
     opens = "opens" if dates.opens_on > today else "is about to open since"
-    return f"{period.label} {opens} {_day(dates.opens_on)}. It is due {_day(dates.due_on)} and closes {_day(dates.closes_on)}."
+    due, closes = _day(dates.due_on), _day(dates.closes_on)
+    return f"{period.label} {opens} {_day(dates.opens_on)}. It is due {due} and closes {closes}."
 
 
 def _day(day: date) -> str:
