@@ -13,14 +13,20 @@ READERS = (BOARD, AUDITOR, HOLDER, SEAT)
 
 @dataclass(frozen=True)
 class Visit:
-    """A path (with {key} of a system and {period} of the campaign), who gets in, and what the others get."""
+    """A path (with {key} of a system and {period} of the campaign), who gets in, and what the others get.
+
+    Who may not know that a thing is there gets 404, who may know it and not open it 403.
+    """
 
     path: str
     welcome: tuple[str, ...] = EVERYBODY
-    others: int = NOT_ALLOWED
+    unknown_to: tuple[str, ...] = ()
 
     def status_for(self, role: str) -> int:
-        return LET_IN if role in self.welcome else self.others
+        """What this role gets."""
+        if role in self.welcome:
+            return LET_IN
+        return NOT_THERE if role in self.unknown_to else NOT_ALLOWED
 
 
 VISITS = (
@@ -29,11 +35,11 @@ VISITS = (
     Visit("/who/?q={key}&scenario=data-access"),
     Visit("/systems/"),
     Visit("/systems/?q=claims"),
-    Visit("/systems/{key}/", (OWNER, *READERS), NOT_THERE),
-    Visit("/systems/{key}/ownership/", (OWNER, *READERS), NOT_THERE),
-    Visit("/systems/{key}/trail/", (OWNER, *READERS), NOT_THERE),
+    Visit("/systems/{key}/", (OWNER, *READERS), (EMPLOYEE,)),
+    Visit("/systems/{key}/ownership/", (OWNER, *READERS), (EMPLOYEE,)),
+    Visit("/systems/{key}/trail/", (OWNER, AUDITOR, HOLDER, SEAT), (EMPLOYEE,)),
     Visit("/attestations/"),
-    Visit("/attestations/{period}/", READERS),
+    Visit("/attestations/{period}/", READERS, (OWNER, EMPLOYEE)),
     Visit("/trail/", (AUDITOR, HOLDER, SEAT)),
     Visit("/readiness/", READERS),
     Visit("/people/"),
