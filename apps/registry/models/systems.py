@@ -129,6 +129,8 @@ class System(models.Model):
             models.Index("owner", "stage", name="system_owner_stage"),
             models.Index("unit", name="system_unit"),
             models.Index("owner_basis", "stage", name="system_basis_stage"),
+            # The few that are not open to everybody, for the look-up that is.
+            models.Index("id", condition=Q(restricted=True), name="system_restricted"),
             # Look-ups in any case: the whole value, and names by their beginning.
             models.Index(Upper("key"), name="system_key_upper"),
             models.Index(OpClass(Upper("name"), name="text_pattern_ops"), name="system_name_upper"),
