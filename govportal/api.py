@@ -2,13 +2,11 @@
 
 import logging
 import math
-import uuid
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import exceptions as django_errors
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import resolve
 from django.views.decorators.csrf import csrf_exempt
@@ -18,29 +16,12 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 import apps.access.api  # noqa: F401  (describes our tokens in the schema)
-from apps.common.api import PROBLEM_TYPE
 from apps.common.errors import NotAllowed, Refused
-from apps.common.requests import current_request_id
+from apps.common.problems import PROBLEM_TYPE, Errors, problem, problem_response
 
 logger = logging.getLogger(__name__)
 
-Errors = dict[str, list[str]]
 NOT_THERE = "There is nothing here that you may see. The schema is at /api/v1/schema/."
-
-
-def problem(code: int, detail: str, *, kind: str = "", title: str = "", errors: Errors | None = None) -> dict[str, Any]:
-    """The body of an error. `kind` names a problem of ours; without it the status says all."""
-    body: dict[str, Any] = {
-        "type": f"urn:govportal:problem:{kind}" if kind else "about:blank",
-        "title": title or HTTPStatus(code).phrase,
-        "status": code,
-        "detail": detail,
-    }
-    if current_request_id():
-        body["instance"] = f"urn:uuid:{uuid.UUID(current_request_id())}"
-    if errors:
-        body["errors"] = errors
-    return body
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
@@ -111,4 +92,4 @@ def fallback(request: HttpRequest) -> HttpResponseBase:
     if match.func is not fallback:
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         return response
-    return JsonResponse(problem(404, NOT_THERE), status=404, content_type=PROBLEM_TYPE)
+    return problem_response(404, NOT_THERE)

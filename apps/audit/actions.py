@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -127,8 +128,8 @@ def _ensure_month(month: date) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_ensure_partition(%s)", [month])
         existed: bool = cursor.fetchone()[0]
-    if existed:
-        _months_known.add(month)
+    if existed:  # also true for one that this transaction made and may still roll back
+        transaction.on_commit(partial(_months_known.add, month))
 
 
 def prepare_partitions(*, now: datetime, months: int = 12) -> None:

@@ -9,7 +9,8 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-PROBLEM_TYPE = "application/problem+json"
+from apps.common.problems import PROBLEM_TYPE
+
 LARGEST_PAGE = 200
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from allauth.core.exceptions import RateLimited
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.common.clock import zone_named
 from apps.common.errors import NotAllowed, Refused
+from apps.common.problems import problem_response
 from apps.portal.views import errors
 from apps.registry.models import Mandate
 
@@ -38,8 +39,7 @@ class FirstStartMiddleware:
         if request.path in (reverse("portal:first_start"), reverse("healthz")) or is_started():
             return self.get_response(request)
         if request.path.startswith("/api/"):
-            problem = {"type": "about:blank", "title": "Govportal has not been started yet.", "status": 503}
-            return JsonResponse(problem, status=503, content_type="application/problem+json")
+            return problem_response(503, "Govportal has not been started yet.")
         return HttpResponseRedirect(reverse("portal:first_start"))
 
 
@@ -52,6 +52,8 @@ class ErrorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # PostgreSQL keeps no NUL in a text, so that an address with one names nothing. Forms refuse it themselves.
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            if request.path.startswith("/api/"):
+                return problem_response(400, "No text here can hold a NUL character.")
             return errors.bad_request(request)
         return self.get_response(request)
 

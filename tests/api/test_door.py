@@ -144,6 +144,15 @@ def test_bodies_that_are_not_json(cast: Cast, program: Programs) -> None:
     problem(caller.post("systems/", '"x"', content_type="application/json"), 400)
 
 
+@pytest.mark.parametrize("path", ["systems/%00/", "who-answers?q=%00", "systems/?unit=a%00"])
+def test_a_text_that_nothing_can_hold(cast: Cast, program: Programs, path: str) -> None:
+    problem(program(cast.mara).get(path), 400)
+
+
+def test_before_the_first_start(bare_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem(Client().get("/api/v1/systems/"), 503)
+
+
 def test_an_answer_nobody_wants_is_still_a_problem_in_json(cast: Cast, program: Programs) -> None:
     problem(program(cast.mara).get("systems/", HTTP_ACCEPT="image/png"), 406)
     problem(program().get("schema/", HTTP_ACCEPT="application/vnd.oai.openapi"), 401)
