@@ -53,20 +53,21 @@ def load_owners(moments: Moments) -> bool:
     """Owners who accepted before the campaign opens, and critical systems. False where that has been done."""
     if System.objects.filter(owner_basis=System.Basis.ACCEPTED).exists():
         return False
-    people = cast()
-    pool = _Pool()
-    asked = [Asked(system, people[part.handle]) for part in CAST for system in pool.take_for(part)]
+    people, pool = cast(), _Pool()
+    parts = [part for part in CAST if part.accepts]
     accepted: list[System] = []
-    for place, one in enumerate(asked):
-        accepted.append(_accept(one, people[MANDATE_HOLDER], moments.nominated(place, len(asked))))
+    for place, part in enumerate(parts):
+        moment = moments.nominated(place, len(parts))
+        accepted += _accept(pool.take_for(part), people[part.handle], people[MANDATE_HOLDER], moment)
     _raise_tiers(accepted, moments)
     return True
 
 
-def _accept(asked: Asked, actor: Person, moment: datetime) -> System:
-    nomination = registry.nominate_owner(asked.system, asked.person, actor=actor, now=moment)
-    answered = moment + timedelta(hours=5 + 7 * (asked.system.pk % 9))
-    return registry.accept_ownership(nomination, actor=asked.person, now=answered).system
+def _accept(systems: list[System], person: Person, actor: Person, moment: datetime) -> Iterator[System]:
+    """Asked in one message, accepted one by one on the days after."""
+    for nomination in registry.nominate_many(systems, person, actor=actor, now=moment):
+        answered = moment + timedelta(hours=5 + 7 * (nomination.system_id % 9))
+        yield registry.accept_ownership(nomination, actor=person, now=answered).system
 
 
 @transaction.atomic
