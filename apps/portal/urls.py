@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from apps.portal.views import demo, home, imports, nominations, people, profile, start, system, systems, units, who
+from apps.portal.views import (
+    demo,
+    home,
+    imports,
+    nominations,
+    people,
+    profile,
+    seats,
+    start,
+    system,
+    systems,
+    units,
+    who,
+)
 
 app_name = "portal"
 
@@ -20,6 +33,7 @@ urlpatterns = [
     path("systems/import/", imports.start, name="import_start"),
     path("systems/import/template.csv", imports.template, name="import_template"),
     path("systems/import/<uuid:run_id>/", imports.review, name="import_review"),
+    path("systems/nominate/", nominations.nominate_many, name="systems_nominate"),
     path("systems/<str:key>/", system.system, name="system"),
     path("systems/<str:key>/edit/", system.edit, name="system_edit"),
     path("systems/<str:key>/retire/", system.retire, name="system_retire"),
@@ -30,7 +44,7 @@ urlpatterns = [
     path("nominations/<int:nomination_id>/withdraw/", nominations.withdraw, name="nomination_withdraw"),
     path("people/", people.people, name="people"),
     path("people/new/", people.new, name="person_new"),
-    path("people/seats/", people.seats, name="seats"),
+    path("people/seats/", seats.seats, name="seats"),
     path("people/<uuid:person_id>/", people.person, name="person"),
     path("units/", units.units, name="units"),
     path("units/new/", units.new, name="unit_new"),
