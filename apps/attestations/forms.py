@@ -105,7 +105,10 @@ def read_version(data: Mapping[str, str]) -> int:
 
 
 class SignForm(forms.Form):
-    """The declaration, the typed name, and the proof that it is the person: password, and code where set up."""
+    """The declaration, the typed name, and the proof that it is the person: password, and code where set up.
+
+    With `identify` off nobody is identified: while answers are missing no try is spent on a password.
+    """
 
     use_required_attribute = False
 
@@ -133,15 +136,17 @@ class SignForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
 
-    def __init__(self, request: HttpRequest, person: Person, data: Any = None) -> None:
+    def __init__(self, request: HttpRequest, person: Person, data: Any = None, *, identify: bool = True) -> None:
         super().__init__(data)
-        self.request, self.person = request, person
+        self.request, self.person, self.identify = request, person, identify
         self.method = "password"
         self.fields["name"].help_text = f"As it is in your profile: {person.display_name}"
         self.fields["name"].error_messages["required"] = self._name_error
         self.authenticators = list(Authenticator.objects.filter(user=person, type__in=CODES))
         if not self.authenticators:
             del self.fields["code"]
+        for name in self.fields.keys() & {"password", "code"}:
+            self.fields[name].required = identify
 
     @property
     def _name_error(self) -> str:
@@ -157,7 +162,7 @@ class SignForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Checks who it is last, and only where all else is right: each try counts against the limit."""
         cleaned = super().clean() or {}
-        if self.errors:
+        if self.errors or not self.identify:
             return cleaned
         # Raises RateLimited, which is answered by the page for too many attempts.
         ratelimit.consume(self.request, action="reauthenticate", user=self.person, raise_exception=True)

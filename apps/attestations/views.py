@@ -372,22 +372,10 @@ def check(request: HttpRequest, period: str, key: str) -> HttpResponse:
     if "save" in request.POST:
         return redirect("attestations:campaigns")
     problems = [problem for part in desk.sections for problem in desk.problems(part)]
-    form = SignForm(request, desk.person, request.POST)
-    if problems:
-        # Who it is matters only once everything else is right: no try is spent.
-        form.fields.pop("password")
-        form.fields.pop("code", None)
-    if not form.is_valid() or problems:
-        form = form if not problems else _with_password(request, desk, form)
+    form = SignForm(request, desk.person, request.POST, identify=not problems)
+    if problems or not form.is_valid():
         return _check_page(request, desk, form, problems=True, status=422)
     return _sign(request, desk, form)
-
-
-def _with_password(request: HttpRequest, desk: Desk, checked: SignForm) -> SignForm:
-    """The whole form again, with the errors of the part that was checked."""
-    form = SignForm(request, desk.person, request.POST)
-    form._errors = checked.errors
-    return form
 
 
 def _sign(request: HttpRequest, desk: Desk, form: SignForm) -> HttpResponse:
