@@ -1,0 +1,252 @@
+"""A closed world: every URL × every role. A URL without a row here fails the build."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from apps.access.actions import issue_token
+from apps.attestations.actions import open_campaign
+from apps.audit.models import AuditEvent
+from apps.audit.rules import COMMAND
+from apps.registry import actions as registry
+from apps.registry.actions.imports import receive_import
+from apps.registry.rules.imports import template_csv
+from tests.cast import Cast
+from tests.factories import NOW, a_system
+
+ROLES = ("anonymous", "ivan", "dov", "ada", "cleo", "bo", "eve", "mara")
+
+# Who gets what from a GET, in the order of ROLES: nobody signed in, a deactivated person, an employee, the owner
+# of the system, a seat holder, the board role, the auditor, the mandate holder. L is the way to the sign-in page.
+PUBLIC = "200 200 200 200 200 200 200 200"
+EVERYBODY = "L L 200 200 200 200 200 200"
+OWNER_AND_READERS = "L L 404 200 200 200 200 200"
+OWNER_ONLY = "L L 404 200 404 404 404 404"
+ADMINISTERS = "L L 403 403 403 403 403 200"
+REGISTERS = "L L 403 403 200 403 403 200"
+NOMINATES = "L L 404 200 200 403 403 200"
+CHANGES = "L L 404 200 403 403 403 200"
+READS_TRAIL = "L L 403 403 200 403 200 200"
+READS_BOARD = "L L 403 403 200 200 200 200"
+READS_CAMPAIGNS = "L L 404 404 200 200 200 200"
+GONE = "404 404 404 404 404 404 404 404"
+POST_ONLY = "L L 405 405 405 405 405 405"
+
+PAGES: dict[str, str] = {
+    "healthz": PUBLIC,
+    "portal:home": EVERYBODY,
+    "portal:menu": EVERYBODY,
+    "portal:keys": EVERYBODY,
+    "portal:who": EVERYBODY,
+    "portal:who_suggest": EVERYBODY,
+    "portal:systems": EVERYBODY,
+    "portal:systems_csv": EVERYBODY,
+    "portal:systems_nominate": POST_ONLY,
+    "portal:view_save": POST_ONLY,
+    "portal:view_delete": "L L 404 404 404 404 404 200",
+    "portal:system_register": REGISTERS,
+    "portal:import_start": ADMINISTERS,
+    "portal:import_template": ADMINISTERS,
+    "portal:import_review": ADMINISTERS,
+    "portal:system": OWNER_AND_READERS,
+    "portal:system_ownership": OWNER_AND_READERS,
+    "portal:system_trail": "L L 404 200 200 403 200 200",
+    "portal:system_edit": CHANGES,
+    "portal:system_retire": "L L 404 403 403 403 403 200",
+    "portal:system_nominate": NOMINATES,
+    "portal:nomination": "L L 404 200 404 404 404 404",
+    "portal:nomination_withdraw": "L L 404 404 200 404 404 200",
+    "portal:people": EVERYBODY,
+    "portal:person": EVERYBODY,
+    "portal:person_new": ADMINISTERS,
+    "portal:seats": EVERYBODY,
+    "portal:units": EVERYBODY,
+    "portal:unit_new": ADMINISTERS,
+    "portal:unit_edit": ADMINISTERS,
+    "portal:profile": EVERYBODY,
+    "portal:token_issue": POST_ONLY,
+    "portal:token_revoke": POST_ONLY,
+    "portal:first_start": GONE,
+    "portal:demo_mail": "L L 404 404 404 404 404 404",
+    "assurance:trail": READS_TRAIL,
+    "assurance:trail_csv": READS_TRAIL,
+    "assurance:trail_event": READS_TRAIL,
+    "readiness:board": READS_BOARD,
+    "attestations:campaigns": EVERYBODY,
+    "attestations:campaign": READS_CAMPAIGNS,
+    "attestations:export": READS_CAMPAIGNS,
+    "attestations:remind": "L L 404 404 403 403 403 200",
+    "attestations:assignment": OWNER_ONLY,
+    "attestations:section": OWNER_ONLY,
+    "attestations:check": OWNER_ONLY,
+    "attestations:receipt": "L L 404 404 404 404 404 404",
+}
+# allauth's own pages, by what they are for; they know no objects of ours.
+ACCOUNT_PREFIXES = ("account_", "mfa_")
+API = {
+    "api:schema": {},
+    "api:systems": {},
+    "api:system": {"key": "SYS-ADA"},
+    "api:who_answers": {},
+    "api:campaigns": {},
+    "api:campaign": {"period": "2026Q4"},
+    "api:readiness": {},
+}
+
+
+@pytest.fixture
+def world(cast: Cast) -> dict[str, dict[str, Any]]:
+    """One of each thing that a URL can name."""
+    a_system(cast, key="SYS-ADA", owner=cast.ada)
+    nominated = registry.nominate_owner(a_system(cast, key="SYS-OPEN"), cast.ada, actor=cast.mara, now=NOW)
+    view = registry.save_view(name="Mine", query="q=x", shared=False, actor=cast.mara, now=NOW)
+    open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
+    run = receive_import(
+        file_name="x.csv",
+        content=template_csv().replace("DOE", "claims").encode(),
+        format_name="csv",
+        actor=cast.mara,
+        now=NOW,
+    )
+    token, _ = issue_token(cast.ada, name="Mine", scopes=["read"], actor=cast.ada, now=NOW)
+    key, period = {"key": "SYS-ADA"}, {"period": "2026Q4"}
+    return {
+        "view_id": {"view_id": view.pk},
+        "run_id": {"run_id": run.pk},
+        "nomination_id": {"nomination_id": nominated.pk},
+        "person_id": {"person_id": cast.nils.pk},
+        "unit_id": {"unit_id": cast.claims.pk},
+        "token_id": {"token_id": token.pk},
+        "event_id": {"event_id": AuditEvent.objects.latest("ts_us").pk},
+        "key": key,
+        "period": period,
+        "slug": {"slug": "ownership"},
+    }
+
+
+def patterns(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every route with its full name."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            yield from patterns(entry, inner)
+        else:
+            yield f"{namespace}{entry.name}", entry
+
+
+ROUTES = dict(patterns(get_resolver()))
+
+
+def address(name: str, world: dict[str, dict[str, Any]]) -> str:
+    """A route's path, filled with the world's things."""
+    needed = ROUTES[name].pattern.converters
+    parents: dict[str, Any] = {}
+    for converter in needed:
+        parents |= world[converter]
+    if name.startswith("attestations:") and name not in {"attestations:campaigns"}:
+        parents |= world["period"]
+    return reverse(name, kwargs=parents)
+
+
+def client_of(role: str, cast: Cast, browse: Callable[[Any], Client]) -> Client:
+    """A browser of that role."""
+    return Client() if role == "anonymous" else browse(getattr(cast, role))
+
+
+def checksum() -> str:
+    """One digest over every table but sessions and caches."""
+    digest = hashlib.sha256()
+    with connection.cursor() as cursor:
+        for table in sorted(connection.introspection.table_names(cursor)):
+            if table in {"django_session", "common_cache"} or table.startswith("audit_event_"):
+                continue
+            cursor.execute(f"SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM {table} t")
+            digest.update(f"{table}{cursor.fetchone()[0]}".encode())
+    return digest.hexdigest()
+
+
+def test_every_route_has_a_row() -> None:
+    """An unlisted route fails here."""
+    ours = {
+        name
+        for name in ROUTES
+        if not name.startswith(("None", *ACCOUNT_PREFIXES)) and name != "portal:None" and not name.startswith("api:")
+    }
+    assert ours == set(PAGES)
+    assert {name for name in ROUTES if name.startswith("api:")} == set(API)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_reading(role: str, cast: Cast, browse: Callable[[Any], Client], world: dict[str, dict[str, Any]]) -> None:
+    client, column = client_of(role, cast, browse), ROLES.index(role)
+    wrong = {}
+    before = checksum()
+    for name, row in PAGES.items():
+        expected = row.split()[column]
+        response = client.get(address(name, world))
+        to_login = response.status_code == 302 and response["Location"].startswith("/accounts/login/")
+        got = "L" if to_login else str(response.status_code)
+        if got != expected and not (expected == "200" and got == "302" and name == "attestations:assignment"):
+            wrong[name] = f"{got} instead of {expected}"
+    assert wrong == {}
+    after = checksum()
+    assert after == before or role == "ada", "reading changes nothing"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_refused_writes_change_nothing(
+    role: str, cast: Cast, browse: Callable[[Any], Client], world: dict[str, dict[str, Any]]
+) -> None:
+    """Who may not see or do a thing can't post to it either, whatever they send."""
+    client, column = client_of(role, cast, browse), ROLES.index(role)
+    refused = [
+        name
+        for name, row in PAGES.items()
+        if row.split()[column] in {"L", "403", "404"} and ROUTES[name].name not in {"first_start", "demo_mail"}
+    ]
+    body = {"name": "X", "query": "q=y", "reason": "x", "answer": "accept", "confirm": "1", "declare": "on"}
+    before = checksum()
+    got = {}
+    for name in refused:
+        response = client.post(address(name, world), body)
+        got[name] = response.status_code
+    assert set(got.values()) <= {302, 403, 404, 405}, got
+    assert checksum() == before
+
+
+@pytest.mark.parametrize("scopes", [None, ["read"], ["write"]])
+def test_the_api_wants_a_token_with_the_scope(
+    scopes: list[str] | None, cast: Cast, world: dict[str, dict[str, Any]]
+) -> None:
+    headers = {}
+    if scopes is not None:
+        _, secret = issue_token(cast.mara, name="Test", scopes=scopes, actor=cast.mara, now=NOW + timedelta(days=300))
+        headers = {"Authorization": f"Bearer {secret}"}
+    expected = {None: 401, "read": 200, "write": 403}[scopes[0] if scopes else None]
+    for name, kwargs in API.items():
+        query = {"q": "SYS-ADA"} if name == "api:who_answers" else {}
+        response = Client(headers=headers).get(reverse(name, kwargs=kwargs), query)
+        assert response.status_code == expected, name
+        if expected != 200:
+            assert response["Content-Type"].startswith("application/problem+json"), name
+
+
+def test_a_session_is_no_key_to_the_api(cast: Cast, browse: Callable[[Any], Client]) -> None:
+    assert browse(cast.mara).get(reverse("api:systems")).status_code == 401
+
+
+def test_unsafe_requests_need_the_csrf_token(cast: Cast, world: dict[str, dict[str, Any]]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.mara, backend="allauth.account.auth_backends.AuthenticationBackend")
+    before = checksum()
+    for name in PAGES:
+        if name == "healthz":
+            continue
+        assert client.post(address(name, world), {"name": "x"}).status_code in {403, 404, 405}, name
+    assert checksum() == before
