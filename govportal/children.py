@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,10 +42,12 @@ class Children:
         self._running: list[Child] = []
         logs.mkdir(exist_ok=True)
 
-    def start(self, name: str, command: Sequence[str], *, stdout: int | None = None) -> Child:
+    def start(
+        self, name: str, command: Sequence[str], *, stdout: int | None = None, door: socket.socket | None = None
+    ) -> Child:
         """Start a program with a log of its own, away from the terminal's Ctrl-C.
 
-        It gets SIGTERM when this process dies, however it dies (on Linux).
+        `door` is a socket that it inherits. It gets SIGTERM when this process dies, however it dies (on Linux).
         """
         log = self.logs / f"{name}.log"
         with log.open("w", encoding="utf-8") as file:
@@ -57,6 +60,7 @@ class Children:
                 stderr=file,
                 text=True,
                 start_new_session=True,
+                pass_fds=[door.fileno()] if door else [],
                 preexec_fn=_end_with_parent,
             )
         child = Child(name, log, process)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from govportal import embedded
 from govportal.children import ChildError, Children
-from govportal.embedded.state import State, port_is_free
+from govportal.embedded.state import State
 
 PYTHON = sys.executable
 MANAGE = [PYTHON, "manage.py"]
@@ -31,12 +31,13 @@ Result = TypeVar("Result")
 class Demo:
     """One run of the demo, from empty or found data to the last process stopped."""
 
-    def __init__(self, state: State, port: int, *, check: bool, catch_mail: bool) -> None:
+    def __init__(self, state: State, door: socket.socket, *, check: bool, catch_mail: bool) -> None:
         self.state = state
-        self.port = port
+        self.door = door
+        self.port = int(door.getsockname()[1])
         self.check = check
         self.catch_mail = catch_mail
-        self.url = f"http://localhost:{port}"
+        self.url = f"http://localhost:{self.port}"
         self.children = Children(embedded.PROJECT, state.folder / "logs", dict(os.environ))
 
     def run(self) -> int:
@@ -75,7 +76,10 @@ class Demo:
         start = self.children.start
         if self.catch_mail:
             start("mail", [*MANAGE, "mail_catcher"])
-        start("web", [PYTHON, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "govportal.wsgi"])
+        start(
+            "web", [PYTHON, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "govportal.wsgi"], door=self.door
+        )
+        self.door.close()
         start(
             "worker",
             [
@@ -134,14 +138,14 @@ def main(arguments: list[str]) -> int:
     state = embedded.open_state("demo", embedded.PROJECT)
     with _only_one(state):
         with state.starting():
-            port = _choose_port(state)
+            door = _open_door(state)
             state.claim_port("mail")
-        os.environ.update({"PORT": str(port), "BIND": f"127.0.0.1:{port}"})
+        os.environ["BIND"] = f"fd://{door.fileno()}"
         os.environ.setdefault("STATIC_MANIFEST", "true")
         catch_mail = not embedded.is_set(os.environ, "EMAIL_URL")
         handle = embedded.provide(os.environ, purpose="demo")
         try:
-            return Demo(handle.state, port, check=arguments == ["demo-check"], catch_mail=catch_mail).run()
+            return Demo(handle.state, door, check=arguments == ["demo-check"], catch_mail=catch_mail).run()
         finally:
             handle.close()
 
@@ -159,16 +163,21 @@ def _only_one(state: State) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _choose_port(state: State) -> int:
-    """PORT if it is given, else the first free one from 8000 on. Raises EmbeddedError where there is none."""
+def _open_door(state: State) -> socket.socket:
+    """Listen on PORT if it is given, else on the first free one from 8000 on, so that nobody else takes it meanwhile.
+
+    Raises EmbeddedError where there is none.
+    """
     given = os.environ.get("PORT")
-    ports = [int(given)] if given else list(range(FIRST_PORT, FIRST_PORT + 100))
-    for port in ports:
-        if port_is_free(port):
-            state.ports["web"] = port  # for the links in mails that other commands send
-            state.save()
-            return port
-    raise embedded.EmbeddedError(f"Port {ports[0]} is in use. Name another one: PORT=8080 make demo")
+    for port in [int(given)] if given else range(FIRST_PORT, FIRST_PORT + 100):
+        try:
+            door = socket.create_server(("127.0.0.1", port), backlog=128)
+        except OSError:
+            continue
+        state.ports["web"] = port  # for the links in mails that other commands send
+        state.save()
+        return door
+    raise embedded.EmbeddedError(f"Port {given or FIRST_PORT} is in use. Name another one: PORT=8080 make demo")
 
 
 def _healthy(port: int) -> bool:
