@@ -9,6 +9,8 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.attestations.actions import open_campaign
+from apps.audit.rules import COMMAND
 from apps.portal.queries.home import due_words, greeting, home_page
 from apps.registry import actions as registry
 from apps.registry.models import System
@@ -107,10 +109,24 @@ def test_caught_mail_is_there_in_the_demo_only(cast: Any, browse: Any, tmp_path:
     from apps.notify.caught import keep
 
     monkeypatch.setenv("MAIL_CATCHER_DIR", str(tmp_path))
-    message = "From: a@localhost\nTo: ada@example.org\nSubject: Look <b>here</b>\nDate: Tue, 17 Nov 2026 09:00:00 +0000\n\nRead http://localhost/x"
+    head = "From: a@localhost\nTo: ada@example.org\nSubject: Look <b>here</b>\nDate: Tue, 17 Nov 2026 09:00:00 +0000"
+    message = f"{head}\n\nRead http://localhost/x"
     keep(tmp_path, message.encode(), LATER)
     assert browse(cast.dov).get(reverse("portal:demo_mail")).status_code == 404
     with override_settings(DEMO=True):
         text = browse(cast.dov).get(reverse("portal:demo_mail")).content.decode()
     assert "Look &lt;b&gt;here&lt;/b&gt;" in text
     assert 'href="http://localhost/x"' in text
+
+
+def test_an_attestation_is_waiting(cast: Any, browse: Any) -> None:
+    register(cast, "SYS-1")
+    registry.nominate_owner(register(cast, "SYS-2"), cast.una, actor=cast.mara, now=LATER)
+    open_campaign("2026Q4", actor=COMMAND, now=datetime(2026, 11, 10, 9, tzinfo=UTC))
+    page = home_page(cast.una, datetime(2026, 11, 10, 10, tzinfo=UTC))
+    assert [need.kind for need in page.needs] == ["nomination", "attestation", "attestation"]
+    assert page.needs[1].title == "Sign the Q4 attestation for Agent SYS-1"
+    assert page.period == "Q4 attestation"
+    text = browse(cast.una).get(reverse("portal:home")).content.decode()
+    assert reverse("attestations:assignment", args=["2026Q4", "SYS-1"]) in text
+    assert ">0%<" in browse(cast.mara).get(reverse("portal:home")).content.decode()

@@ -42,7 +42,7 @@ class ProfileForm(forms.Form):
             name: getattr(person, name)
             for name in ("display_name", "title", "phone", "time_zone", "deputy", "theme", "shortcuts")
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **({"initial": initial} | kwargs))
         self.fields["deputy"] = PersonField(
             required=False,
             not_self=person,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from apps.attestations.models import Assignment
 from apps.attestations.queries import due_summary, status_by_system, waiting_for
@@ -18,7 +18,7 @@ from apps.registry.queries import live, on_record
 from apps.registry.queries.systems import by_tier
 
 # Rows of each list; the systems list has the rest.
-SHOWN = 25
+SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,10 @@ def _attestation(item: Assignment, today: date) -> Need:
         text="Started, not signed." if started else f"Not started. {len(DEFAULT_SET)} sections.",
         due_on=item.due_on,
         today=today,
-        url=_attestation_url(item),
+        url=reverse("attestations:assignment", args=[item.campaign.period, item.system.key]),
         action="Continue" if started else "Start",
         about=item.system.name,
     )
-
-
-def _attestation_url(item: Assignment) -> str:
-    try:
-        return reverse("attestations:section", args=[item.campaign.period, item.system.key, DEFAULT_SET[0].slug])
-    except NoReverseMatch:  # the pages of attestations are not there
-        return reverse("portal:system", args=[item.system.key])
 
 
 def _nomination(nomination: Nomination, today: date) -> Need:

@@ -51,9 +51,8 @@ class Lead:
 
 def leads_of(systems: Sequence[int], scenario: Scenario) -> dict[int, Lead]:
     """By system id; a system is missing where its most specific scope names nobody. One query."""
-    params = {"systems": list(systems), "domain": SCENARIO_DOMAIN[scenario]}
     with connection.cursor() as cursor:
-        cursor.execute(_LEADS_SQL, params)
+        cursor.execute(_LEADS_SQL, {"systems": list(systems), "domain": SCENARIO_DOMAIN[scenario]})
         return {
             system: Lead("System owner" if is_owner else (seat_title or ""), is_owner, source, person)
             for system, source, is_owner, seat_title, person in cursor.fetchall()

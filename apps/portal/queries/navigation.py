@@ -9,6 +9,10 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.access.queries import may
 from apps.access.rules import Permission
+from apps.attestations.models import Campaign
+from apps.attestations.queries import completion, latest_campaign
+from apps.common import clock
+from apps.common.clock import local_date
 from apps.people.models import Person
 from apps.registry.models import System
 from apps.registry.queries import live, visible_systems
@@ -65,25 +69,35 @@ def duty_lead() -> DutyLead | None:
 
 
 def menu_counts(person: Person) -> dict[str, int]:
-    """Live systems that the person may open, and how many of them nobody has accepted. Kept for a minute."""
+    """Live systems that the person may open, how many of them nobody has accepted, and the share of the running
+    campaign that is signed, in percent (-1: none runs, or not for them). Kept for a minute."""
     key = f"menu:{person.pk}"
     counts: dict[str, int] | None = cache.get(key)
     if counts is None:
         counts = live(visible_systems(person)).aggregate(
             systems=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM))
         )
+        counts["signed"] = _signed_percent() if may(person, Permission.CAMPAIGN_READ) else -1
         cache.set(key, counts, COUNTS_KEPT)
     return counts
+
+
+def _signed_percent() -> int:
+    campaign = latest_campaign()
+    if campaign is None or campaign.state != Campaign.State.OPEN:
+        return -1
+    return completion(campaign, today=local_date(clock.now())).counts.percent
 
 
 def menu(person: Person, path: str) -> list[NavGroup]:
     """The parts that are built and that the person may use."""
     counts = menu_counts(person)
     systems, interim = counts["systems"], counts["interim"]
+    signed = f"{counts['signed']}%" if counts["signed"] >= 0 else ""
     groups = [
         NavGroup("", _kept(_always())),
         NavGroup("Register", _kept(_register(person, systems, interim))),
-        NavGroup("Duties", _kept([_item("Attestations", "attestations:campaigns", "signature")])),
+        NavGroup("Duties", _kept([_item("Attestations", "attestations:campaigns", "signature", count=signed)])),
         NavGroup("Evidence", _kept(_evidence(person))),
     ]
     current = _current(path, [item.url for group in groups for item in group.items])
@@ -98,15 +112,15 @@ def _always() -> list[NavItem | None]:
 
 
 def _register(person: Person, systems: int, interim: int) -> list[NavItem | None]:
-    sees_people = may(person, Permission.ADMINISTER_PEOPLE) or may(person, Permission.SYSTEMS_READ_ALL)
+    reads_all = may(person, Permission.SYSTEMS_READ_ALL)
     nobody_accepted = _item(
         "Interim owners", "portal:systems", "grid-3x3", query="?basis=interim", count_bad=f"{interim:,}"
     )
     return [
         _item("Systems", "portal:systems", "boxes", count=f"{systems:,}"),
         nobody_accepted if interim else None,
-        _item("People", "portal:people", "users") if sees_people else None,
-        _item("Units", "portal:units", "network") if sees_people else None,
+        _item("People", "portal:people", "users"),
+        _item("Units", "portal:units", "network") if reads_all else None,
     ]
 
 
@@ -131,7 +145,7 @@ def _kept(items: list[NavItem | None]) -> list[NavItem]:
 
 
 def _current(path: str, urls: list[str]) -> str:
-    """The longest entry that the path is below; home is only itself."""
+    """The longest entry that the path is below; home is only itself, and an entry with a filter never current."""
     below = [url for url in urls if url == path or (url != "/" and path.startswith(url))]
     return max(below, key=len, default="")
 

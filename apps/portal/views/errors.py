@@ -36,7 +36,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: our fault. Asks the database nothing; the reference is in the log."""
-    context = {"shell": StillShell(request), "reference": current_request_id()[:12]}
+    context = {"shell": StillShell(), "reference": current_request_id()[:12]}
     return render(request, "500.html", context, status=500)
 
 

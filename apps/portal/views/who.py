@@ -74,14 +74,14 @@ def _result(request: HttpRequest, actor: Person, scenario: Scenario | None) -> R
     if key := request.GET.get("system", ""):
         return resolve_key(actor, key, scenario)
     if person_id := request.GET.get("person", ""):
-        person = active_people().filter(pk=_uuid(person_id)).first()
+        person = _person(person_id)
         return resolve_person(actor, person, scenario) if person else Nothing(person_id)
     return resolve(actor, request.GET.get("q", "")[:500], scenario)
 
 
-def _uuid(text: str) -> UUID | None:
+def _person(text: str) -> Person | None:
     try:
-        return UUID(text)
+        return active_people().filter(pk=UUID(text)).first()
     except ValueError:
         return None
 
