@@ -175,7 +175,7 @@ _STEPS = (
     ("7 days or less", "Reminded 7 days before"),
     ("3 days or less", "Reminded 3 days before"),
     ("Due today or tomorrow", "Reminded 1 day before and on the day"),
-    ("Overdue", "Named on this page"),
+    ("Overdue", "After the due date"),
 )
 
 
