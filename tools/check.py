@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from govportal import embedded
@@ -67,7 +67,7 @@ def _passes(name: str, step: Callable[[], str]) -> bool:
     return not found
 
 
-def _run(command: list[str | Path], environ: dict[str, str]) -> str:
+def _run(command: Sequence[str | Path], environ: dict[str, str]) -> str:
     done = subprocess.run(
         [str(part) for part in command], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
