@@ -51,5 +51,6 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
     def build_totp_svg(self, url: str) -> str:
         svg: str = super().build_totp_svg(url)
-        start = svg.index("<svg")
-        return svg[start:].replace("<svg", '<svg role="img" aria-label="Code to scan with the app"', 1)
+        svg = svg[svg.index("<svg") :].replace("<svg", '<svg role="img" aria-label="Code to scan with the app"', 1)
+        # A white ground, so that a camera reads it in the dark theme too.
+        return svg.replace("<path", '<rect width="100%" height="100%" fill="#ffffff"/><path', 1)
