@@ -113,9 +113,7 @@ def _always() -> list[NavItem | None]:
 
 def _register(person: Person, systems: int, interim: int) -> list[NavItem | None]:
     reads_all = may(person, Permission.SYSTEMS_READ_ALL)
-    nobody_accepted = _item(
-        "Interim", "portal:systems", "grid-3x3", query="?basis=interim", count_bad=f"{interim:,}"
-    )
+    nobody_accepted = _item("Interim", "portal:systems", "grid-3x3", query="?basis=interim", count_bad=f"{interim:,}")
     return [
         _item("Systems", "portal:systems", "boxes", count=f"{systems:,}"),
         nobody_accepted if interim else None,
