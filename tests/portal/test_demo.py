@@ -162,6 +162,7 @@ def test_the_campaign_is_open_on_any_day(day: int) -> None:
     assert calendar.started < calendar.imported < calendar.nominated(0, 9) < calendar.nominated(8, 9) < calendar.opened
 
 
+@override_settings(DEMO=False)
 def test_only_in_the_demo() -> None:
     with pytest.raises(CommandError, match="Set DEMO=true"):
         call_command("load_demo")

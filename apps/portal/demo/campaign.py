@@ -40,9 +40,9 @@ def load_campaign(moments: Moments) -> bool:
 
 
 # Of the systems that a person accepted: the share that is signed. People differ; together it is a bit under half.
-SIGNED_SHARES = (0.5, 0.95, 0.05, 0.4, 0.3)
-# Of the next few after the signed ones every third is begun.
-BEGUN_AMONG, BEGUN_EVERY = 6, 3
+SIGNED_SHARES = (0.5, 0.9, 0.1, 0.35, 0.2)
+# Of the next three after the signed ones one is begun.
+BEGUN_AMONG, BEGUN_EVERY = 3, 3
 # Heads who sign for systems that nobody accepted, and for how many each.
 INTERIM_SIGNERS, INTERIM_EACH = ("HHS", "VA", "DOT", "SEC"), 3
 
