@@ -19,6 +19,7 @@ NAMES = ("q", "who", "person", "kind", "about", "system", "since", "until")
 
 class _DayField(forms.DateField):
     widget = forms.DateInput(attrs={"type": "date"})
+    default_error_messages = {"invalid": "Choose a day that exists, like 17 Nov 2026."}
 
     def validate(self, value: date | None) -> None:
         super().validate(value)

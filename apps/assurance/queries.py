@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import QuerySet, TextField
@@ -27,6 +27,7 @@ PAGE_SIZE = 50
 EXPORT_CHUNK = 1000
 TOLD_FIRST = ("owner", "nominee", "holder", "person", "basis", "stage", "tier", "role")
 _PERSON_ID = re.compile(r"^u:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,18 @@ class _Names:
             return self.units[value]
         if isinstance(value, list | dict):
             return ", ".join(map(str, value)) if isinstance(value, list) else canonical(value)
-        return self.people.get(str(value), str(value))
+        return self.people.get(str(value)) or _day_words(str(value))
+
+
+def _day_words(text: str) -> str:
+    """A date as people write it here, 17 Nov 2026; any other text as it is."""
+    if not _DAY.match(text):
+        return text
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{day.day} {day:%b %Y}"
 
 
 def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[AuditEvent], str]:

@@ -60,6 +60,16 @@ class Cover:
     owners: bool = False
     hole: str = ""
 
+    @property
+    def gap(self) -> str:
+        """What stands where a name should be."""
+        return "Nobody" if self.party == "Nobody" else f"{self.party}: {self.hole}"
+
+    @property
+    def domains_text(self) -> str:
+        """The domains in one line."""
+        return ", ".join(self.domains)
+
 
 @dataclass(frozen=True)
 class SeatLine:
@@ -275,7 +285,7 @@ def _indicators(
     yield Indicator("seats_vacant", "Seats vacant", vacant, len(held), reverse("portal:seats"), vacant > 0)
     yield Indicator(
         "mandate",
-        "Functions that hold the mandate",
+        "Holder of the governance mandate",
         int(mandate is not None),
         1,
         reverse("portal:seats"),
