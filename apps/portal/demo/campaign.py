@@ -13,7 +13,7 @@ from apps.attestations.rules import Period
 from apps.common.clock import local_date
 from apps.people.models import Person
 from apps.portal.demo.answers import Work, carry_out
-from apps.portal.demo.cast import CAST, MANDATE_HOLDER
+from apps.portal.demo.cast import CAST, FIRST_OWNER, MANDATE_HOLDER
 from apps.portal.demo.moments import Moments
 from apps.portal.demo.moments import moments as moments_for
 from apps.portal.demo.people import cast
@@ -41,6 +41,8 @@ def load_campaign(moments: Moments) -> bool:
 
 # Of the systems that a person accepted: the share that is signed. People differ; together it is a bit under half.
 SIGNED_SHARES = (0.5, 0.9, 0.1, 0.35, 0.2)
+# The owner whom the tour shows has some of each.
+FIRST_OWNER_SHARE = 0.4
 # Of the next three after the signed ones one is begun.
 BEGUN_AMONG, BEGUN_EVERY = 3, 3
 # Heads who sign for systems that nobody accepted, and for how many each.
@@ -77,7 +79,9 @@ def _by_owner(campaign: Campaign) -> Iterator[tuple[Person, list[Assignment]]]:
 
 def _work_of(person: Person, assignments: list[Assignment], place: int, moments: Moments) -> Iterator[Work]:
     """Every other one of the gravest stays open, so that something is late as soon as a date has passed."""
-    signed = round(len(assignments) * SIGNED_SHARES[place % len(SIGNED_SHARES)])
+    first = person.email.startswith(f"{FIRST_OWNER}@")
+    share = FIRST_OWNER_SHARE if first else SIGNED_SHARES[place % len(SIGNED_SHARES)]
+    signed = round(len(assignments) * share)
     mixed = assignments[::2] + assignments[1::2]
     for number, assignment in enumerate(mixed):
         at = _moment(7 * place + number, place, moments)
