@@ -24,7 +24,6 @@ from apps.portal.queries import systems as queries
 from apps.portal.queries.systems import Filters
 from apps.registry import actions
 from apps.registry.models import SavedView, System
-from apps.registry.queries import on_record
 
 PAGE_SIZE = 25
 EXPORT_COLUMNS = (
@@ -39,12 +38,12 @@ def systems(request: HttpRequest) -> HttpResponse:
     """The list as its address says; only its table for htmx."""
     reader, now = signed_in(request), clock.now()
     today, filters = clock.local_date(now), Filters.read(request.GET)
-    rows = on_record(queries.rows_of(reader, filters, now=now, today=today))
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    ids = queries.rows_of(reader, filters, now=now, today=today).values_list("pk", flat=True)
+    page = Paginator(ids, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "filters": filters,
         "page": page,
-        "rows": queries.shown(list(page.object_list), today=today),
+        "rows": queries.shown(queries.on_page(list(page.object_list)), today=today),
         "chips": queries.chips(filters),
         "sorts": _sorts(filters),
         "today": today,
@@ -52,7 +51,7 @@ def systems(request: HttpRequest) -> HttpResponse:
         "shows_why": filters.basis == "interim",
         "may_nominate": may(reader, Permission.NOMINATE_OWNER),
     }
-    if request.htmx:
+    if _wants_table(request):
         return render(request, "portal/systems.html#results", context)
     context |= {
         "tabs": queries.tabs(reader, now=now, today=today),
@@ -61,6 +60,11 @@ def systems(request: HttpRequest) -> HttpResponse:
         "may_import": may(reader, Permission.IMPORT_SYSTEMS),
     }
     return render(request, "portal/systems.html", context)
+
+
+def _wants_table(request: HttpRequest) -> bool:
+    """Whether htmx asks for the table alone. Going back in the browser asks for the whole page."""
+    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
 
 
 def _initial(filters: Filters) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 import re
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import Case, F, Func, IntegerField, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Upper
 
 from apps.access.queries import visible
 from apps.people.models import Person
 from apps.registry.models import System, SystemUserPermission
-from apps.registry.rules import NOT_LIVE, TIER_ORDER
+from apps.registry.models.systems import TIER_RANK
+from apps.registry.rules import NOT_LIVE
 
 
 def visible_systems(actor: Person) -> QuerySet[System]:
@@ -50,6 +52,18 @@ _INDEXED_WORDS = Func(
 )
 
 
+class _IsOneOf(Func):
+    """id = ANY (ARRAY(SELECT …)): the matches are found by the search's own indexes, once.
+
+    As a plain condition the planner would rather walk the register in the order of the list and test each row,
+    which is slow wherever the matches come late.
+    """
+
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
+
+
 def search(systems: QuerySet[System], text: str) -> QuerySet[System]:
     """Systems whose key, name, vendor, unit or identity has all these words, or the text itself.
 
@@ -61,8 +75,10 @@ def search(systems: QuerySet[System], text: str) -> QuerySet[System]:
     prefix = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
     condition = Q(words=prefix)
     if len(text.strip()) >= 3:
-        condition |= Q(search_text__contains=text.strip().lower())
-    return systems.alias(words=_INDEXED_WORDS).filter(condition)
+        # First, because it is the cheaper one to check again row by row.
+        condition = Q(search_text__contains=text.strip().lower()) | condition
+    matching = System.objects.alias(words=_INDEXED_WORDS).filter(condition).values("pk")
+    return systems.filter(_IsOneOf(F("pk"), ArraySubquery(matching)))
 
 
 def best_first(systems: QuerySet[System], text: str) -> QuerySet[System]:
@@ -78,9 +94,6 @@ def best_first(systems: QuerySet[System], text: str) -> QuerySet[System]:
 
 
 def by_tier(systems: QuerySet[System], *, descending: bool = False) -> QuerySet[System]:
-    """Critical first, unknown last."""
-    rank = Case(
-        *(When(tier=tier.value, then=Value(place)) for place, tier in enumerate(TIER_ORDER)),
-        output_field=IntegerField(),
-    )
-    return systems.annotate(tier_rank=rank).order_by(F("tier_rank").desc() if descending else "tier_rank", "name", "id")
+    """Critical first, unknown last; descending is the exact reverse, so that one index serves both."""
+    ranked = systems.alias(tier_rank=TIER_RANK)
+    return ranked.order_by("-tier_rank", "-name", "-id") if descending else ranked.order_by("tier_rank", "name", "id")
