@@ -25,7 +25,9 @@ class PersonForm(forms.Form):
 
     use_required_attribute = False
 
-    display_name = forms.CharField(label="Name", max_length=200, widget=forms.TextInput(_OFF))
+    display_name = forms.CharField(
+        label="Name", max_length=200, error_messages={"required": "Give a name."}, widget=forms.TextInput(_OFF)
+    )
     title = forms.CharField(max_length=200, required=False, widget=forms.TextInput(_OFF))
     phone = forms.RegexField(
         r"^\+?[\d ()/.-]{4,39}$",
@@ -63,6 +65,7 @@ class NewPersonForm(PersonForm):
         label="Email address",
         max_length=254,
         help_text="Of one person, not a shared mailbox. They sign in with it.",
+        error_messages={"required": "Give an email address.", "invalid": "Write the address as name@example.org."},
         widget=forms.EmailInput(_OFF),
     )
     field_order = ["email", "display_name"]
