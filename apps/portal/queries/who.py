@@ -133,12 +133,17 @@ def _ids_named(text: str) -> list[int]:
 
 def _containing(actor: Person, text: str, limit: int) -> list[System]:
     """Live systems that contain the words: names that begin with the text first, then the others by name."""
-    systems = on_record(who_answers_systems(actor))
-    first = list(systems.filter(name__istartswith=text).order_by("name", "id")[:limit])
-    if len(first) == limit:
-        return first
-    others = search(systems, text).exclude(pk__in=[system.pk for system in first])
-    return first + list(others.order_by("name", "id")[: limit - len(first)])
+    systems = who_answers_systems(actor)
+    ids = _first_ids(systems.filter(name__istartswith=text), limit)
+    if len(ids) < limit:
+        ids += _first_ids(search(systems, text).exclude(pk__in=ids), limit - len(ids))
+    found = on_record(System.objects.filter(pk__in=ids)).in_bulk()
+    return [found[pk] for pk in ids if pk in found]
+
+
+def _first_ids(systems: QuerySet[System], limit: int) -> list[int]:
+    """Ids alone, so that sorting thousands of matches moves no whole rows."""
+    return list(systems.order_by("name", "id").values_list("pk", flat=True)[:limit])
 
 
 def _not_live(actor: Person, text: str) -> list[System]:
