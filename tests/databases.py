@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-KEPT = 6
+KEPT = 20
 ROOT = Path(__file__).resolve().parent.parent
 WATCHED = ("apps/**/*.py", "apps/**/*.csv", "tests/cast.py", "tests/databases.py", "govportal/settings.py")
 

@@ -95,12 +95,18 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+REPORTS = """window.reports = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.reports.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));"""
+
+
 class Visit:
     """One person's browser window, which remembers what the page complained about."""
 
     def __init__(self, site: Site, context: BrowserContext) -> None:
         self.site = site
         self.context = context
+        context.add_init_script(REPORTS)
         self.page: Page = context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self._hear(message.type, message.text))
@@ -115,6 +121,10 @@ class Visit:
         """Open a path of the site."""
         self.page.goto(self.site.url + path, wait_until="load")
         return self.page
+
+    def reports(self) -> list[str]:
+        """What the content security policy refused on this page so far."""
+        return [f"{self.page.url}: {report}" for report in self.page.evaluate("window.reports")]
 
     def sign_in(self, name: str) -> Page:
         """Sign in on the page, as a person does."""
