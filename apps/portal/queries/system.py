@@ -10,6 +10,7 @@ from apps.access.rules import Permission
 from apps.assurance.queries import Row as TrailRow
 from apps.assurance.queries import trail_of_system
 from apps.attestations.queries import SystemStatus, status_by_system
+from apps.common.clock import local_date
 from apps.people.models import Person
 from apps.portal.queries.answers import Answer, answer_for, day_words
 from apps.registry.models import GovernanceDomain, OwnershipTerm, System, Unit
@@ -56,7 +57,7 @@ class SystemPage:
     @property
     def since(self) -> str:
         """When the person began to answer."""
-        return day_words(self.terms[0].period.lower.date())
+        return day_words(local_date(self.terms[0].period.lower))
 
 
 def system_page(reader: Person, system: System, *, today: date) -> SystemPage:
@@ -109,7 +110,7 @@ def unit_path(unit: Unit) -> list[Unit]:
 
 def _checks(answer: Answer, terms: list[OwnershipTerm], status: SystemStatus | None) -> list[Check]:
     owner, accepted = answer.owner, answer.owner_basis == System.Basis.ACCEPTED
-    since = day_words(terms[0].period.lower.date())
+    since = day_words(local_date(terms[0].period.lower))
     nobody = "Nobody has accepted; an interim owner stands in"
     return [
         Check("A person owns it", accepted, "Accepted" if accepted else nobody, f"since {since}", owner),
@@ -141,7 +142,7 @@ def _attested(status: SystemStatus | None, owner: Person) -> Check:
         return Check(name, None, "In no campaign yet", "", owner)
     period = status.period.label
     if status.state == "submitted" and status.submitted_at:
-        return Check(name, True, f"Signed for {period}", day_words(status.submitted_at.date()), owner)
+        return Check(name, True, f"Signed for {period}", day_words(local_date(status.submitted_at)), owner)
     if status.state == "not_attested":
         return Check(name, False, f"Not attested for {period}", f"was due {day_words(status.due_on)}", owner)
     due = day_words(status.due_on)
@@ -151,6 +152,10 @@ def _attested(status: SystemStatus | None, owner: Person) -> Check:
 
 
 LETTER_WORDS = {"A": "Accountable", "R": "Responsible", "C": "Consulted", "I": "Informed"}
+
+
+def _nobody(person: Person | None) -> bool:
+    return person is None or not person.is_active
 
 
 @dataclass(frozen=True)
@@ -172,8 +177,8 @@ class Cell:
 
     @property
     def is_hole(self) -> bool:
-        """An A that resolves to nobody."""
-        return "A" in self.letters and self.person is None
+        """An A that resolves to nobody who is active."""
+        return "A" in self.letters and _nobody(self.person)
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ class MatrixRow:
 
     @property
     def is_hole(self) -> bool:
-        return self.accountable is None or self.accountable.person is None
+        return self.accountable is None or _nobody(self.accountable.person)
 
     @property
     def held(self) -> list[Cell]:

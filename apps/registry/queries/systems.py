@@ -4,7 +4,7 @@ import re
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Upper
 
 from apps.access.queries import visible
@@ -52,6 +52,11 @@ _INDEXED_WORDS = Func(
 )
 
 
+def _plain(text: str) -> Func:
+    """Without accents, by the very function that made the search text."""
+    return Func(Value(text), function="unaccent", output_field=TextField())
+
+
 class _IsOneOf(Func):
     """id = ANY (ARRAY(SELECT …)): the matches are found by the search's own indexes, once.
 
@@ -72,11 +77,11 @@ def search(systems: QuerySet[System], text: str) -> QuerySet[System]:
     words = re.findall(r"\w+", text.lower())
     if not words:
         return systems.none() if text.strip() else systems
-    prefix = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
+    prefix = SearchQuery(_plain(" & ".join(f"{word}:*" for word in words)), search_type="raw", config="simple")
     condition = Q(words=prefix)
     if len(text.strip()) >= 3:
         # First, because it is the cheaper one to check again row by row.
-        condition = Q(search_text__contains=text.strip().lower()) | condition
+        condition = Q(search_text__contains=_plain(text.strip().lower())) | condition
     matching = System.objects.alias(words=_INDEXED_WORDS).filter(condition).values("pk")
     return systems.filter(_IsOneOf(F("pk"), ArraySubquery(matching)))
 
