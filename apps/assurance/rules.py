@@ -57,6 +57,7 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.SESSION_STARTED: (Group.ACCESS, "signed in"),
     Kind.SYSTEM_CHANGED: (Group.SYSTEMS, "changed a system"),
     Kind.SYSTEM_OWNER_ACCEPTED: (Group.OWNERSHIP, "accepted to answer for"),
+    Kind.SYSTEM_OWNER_INTERIM: (Group.OWNERSHIP, "changed who stands in for"),
     Kind.SYSTEM_OWNER_DECLINED: (Group.OWNERSHIP, "declined to answer for"),
     Kind.SYSTEM_OWNER_NOMINATED: (Group.OWNERSHIP, "nominated an owner"),
     Kind.SYSTEM_OWNER_WITHDRAWN: (Group.OWNERSHIP, "withdrew a nomination"),

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     SYSTEM_CHANGED = "system.changed"
     SYSTEM_OWNER_ACCEPTED = "system.owner.accepted"
     SYSTEM_OWNER_DECLINED = "system.owner.declined"
+    SYSTEM_OWNER_INTERIM = "system.owner.interim"
     SYSTEM_OWNER_NOMINATED = "system.owner.nominated"
     SYSTEM_OWNER_WITHDRAWN = "system.owner.withdrawn"
     SYSTEM_REGISTERED = "system.registered"

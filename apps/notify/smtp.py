@@ -76,9 +76,7 @@ class Outgoing:
             return self._connection
         connection: smtplib.SMTP | None = None
         try:
-            connection = smtplib.SMTP(
-                settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=settings.EMAIL_TIMEOUT
-            )
+            connection = smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=settings.EMAIL_TIMEOUT)
             connection.ehlo_or_helo_if_needed()
             if settings.EMAIL_USE_TLS:
                 connection.starttls()
@@ -106,9 +104,7 @@ class Outgoing:
                     raise NotSentError(f"The mail server refused {what}: {code} {_text(answer)}")
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
-            raise NotSentError(
-                f"The mail server broke off before the mail was sent: {_said(error)}"
-            ) from error
+            raise NotSentError(f"The mail server broke off before the mail was sent: {_said(error)}") from error
 
     def _hand_over(self, connection: smtplib.SMTP, text: bytes) -> None:
         try:
@@ -122,9 +118,7 @@ class Outgoing:
         self._drop()
         if 400 <= code < 600:
             raise NotSentError(f"The mail server refused the mail: {code} {_text(answer)}")
-        raise PerhapsSentError(
-            f"The mail server answered {code} {_text(answer)} after the mail was handed over."
-        )
+        raise PerhapsSentError(f"The mail server answered {code} {_text(answer)} after the mail was handed over.")
 
 
 def _text(answer: bytes) -> str:

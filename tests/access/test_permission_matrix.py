@@ -1,4 +1,4 @@
-"""A closed world: every URL × every role. A URL without a row here fails the build."""
+"""A closed world: every URL and every role. A URL without a row here fails the build."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -55,7 +55,7 @@ def test_row_triggers_hold_on_a_new_partition(owner: psycopg.Connection[Any]) ->
     owner.execute(
         """INSERT INTO audit_event (id, month, body) SELECT id, month, replace(body, id0::text, id::text) FROM (
              SELECT uuidv7() AS id, date '2031-05-01' AS month, id AS id0,
-                    jsonb_set(jsonb_set(body::jsonb, '{ts}', '"1935619200000000"'), '{month}', '"2031-05-01"')::text AS body
+                    (body::jsonb || '{"ts": "1935619200000000", "month": "2031-05-01"}')::text AS body
              FROM audit_event LIMIT 1) AS x"""
     )
     for statement in ("UPDATE audit_event_2031_05 SET body = body", "DELETE FROM audit_event_2031_05"):

@@ -94,3 +94,33 @@ def test_overdue_nomination_escalates_once(cast: Cast) -> None:
     assert escalate_nominations(now=NOW.replace(day=24)) == 1
     assert escalate_nominations(now=NOW.replace(day=24)) == 0
     assert Message.objects.filter(key__endswith=":escalated").count() == 1
+
+
+def test_the_mandates_new_holder_stands_in_for_what_it_stood_in_for(cast: Cast) -> None:
+    system, other = a_system(cast, unit=cast.devtools), a_system(cast)
+    before = AuditEvent.objects.filter(kind="system.owner.interim").count()
+    actions.seat_person("platform", cast.nils, actor=cast.mara, now=NOW.replace(hour=12))
+    system.refresh_from_db()
+    other.refresh_from_db()
+    assert (system.owner, system.owner_basis, other.owner) == (cast.nils, "interim", cast.una)
+    assert AuditEvent.objects.filter(kind="system.owner.interim").count() == before + 1
+    assert set(SystemUserPermission.objects.filter(content_object=system).values_list("user", flat=True)) == {
+        cast.nils.pk
+    }
+    actions.deactivate_person(cast.mara, actor=cast.nils, now=NOW.replace(hour=13))
+
+
+def test_another_seat_moves_nothing(cast: Cast) -> None:
+    system = a_system(cast, unit=cast.devtools)
+    actions.seat_person("finance", cast.nils, actor=cast.mara, now=NOW.replace(hour=12))
+    system.refresh_from_db()
+    assert system.owner == cast.mara
+
+
+def test_who_leaves_answers_no_nomination_any_more(cast: Cast) -> None:
+    system = a_system(cast)
+    nomination = actions.nominate_owner(system, cast.nils, actor=cast.mara, now=NOW)
+    actions.deactivate_person(cast.nils, actor=cast.mara, now=NOW.replace(hour=12))
+    nomination.refresh_from_db()
+    assert (nomination.state, nomination.answer_reason) == ("withdrawn", "The nominee was deactivated.")
+    assert actions.nominate_owner(system, cast.ada, actor=cast.mara, now=NOW.replace(hour=13)).state == "open"

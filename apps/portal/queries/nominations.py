@@ -19,14 +19,14 @@ from apps.registry.models import Nomination, System, Unit
 from apps.registry.queries import on_record, visible_systems
 from apps.registry.rules import Stage
 
-WHO_NOMINATES = "the owner who accepted the system and those who hold a seat"
+WHO_NOMINATES = "the person who answers for the system and those who hold a seat"
 
 
 def require_may_nominate(actor: Person, systems: Sequence[System]) -> None:
-    """Raise NotAllowed where the person neither may by role nor has accepted every one of these systems."""
+    """Raise NotAllowed where the person neither may by role nor answers (or stands in) for each of these systems."""
     if may(actor, Permission.NOMINATE_OWNER):
         return
-    if not all(system.owner_id == actor.pk and system.owner_basis == System.Basis.ACCEPTED for system in systems):
+    if not all(system.owner_id == actor.pk for system in systems):
         raise NotAllowed(f"You may see this, but only {WHO_NOMINATES} may nominate an owner.")
 
 

@@ -83,8 +83,8 @@ def may_change(reader: Person, system: System) -> bool:
 
 
 def may_nominate(reader: Person, system: System) -> bool:
-    """Those who may nominate for every system, and the owner who accepted this one."""
-    return system.stage != Stage.RETIRED and (may(reader, Permission.NOMINATE_OWNER) or _answers_for(reader, system))
+    """Those who may nominate for every system, and whoever answers for this one, also in the interim."""
+    return system.stage != Stage.RETIRED and (may(reader, Permission.NOMINATE_OWNER) or reader.pk == system.owner_id)
 
 
 def _answers_for(reader: Person, system: System) -> bool:

@@ -29,6 +29,7 @@ from apps.portal.queries.people import (
     person_page,
     to_hand_over,
 )
+from apps.registry import actions as registry
 from apps.registry.actions import change_person
 
 ROWS_A_PAGE = 25
@@ -135,7 +136,7 @@ def _deactivate(request: HttpRequest, shown: Person, actor: Person) -> HttpRespo
     form = DeactivateForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            verbs.deactivate_person(shown, actor=actor, now=clock.now(), reason=form.cleaned_data["reason"])
+            registry.deactivate_person(shown, actor=actor, now=clock.now(), reason=form.cleaned_data["reason"])
         except Refused as error:
             form.add_error(None, str(error))
         else:

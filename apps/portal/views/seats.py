@@ -18,6 +18,7 @@ from apps.people.requests import signed_in
 from apps.portal.forms.people import SeatForm
 from apps.portal.queries.people import seat_rows
 from apps.portal.views.people import add_errors
+from apps.registry import actions as registry
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,7 +43,7 @@ def _seat(request: HttpRequest, row: dict[str, Any], actor: Person) -> HttpRespo
     if form.is_valid():
         holder = form.cleaned_data["holder"]
         try:
-            verbs.seat_person(seat.function_id, holder, actor=actor, now=clock.now())
+            registry.seat_person(seat.function_id, holder, actor=actor, now=clock.now())
         except (Refused, ValidationError) as error:
             add_errors(form, error)
         else:

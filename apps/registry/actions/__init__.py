@@ -14,7 +14,7 @@ from apps.registry.actions.ownership import (
     nominate_owner,
     withdraw_nomination,
 )
-from apps.registry.actions.people import change_person
+from apps.registry.actions.people import change_person, deactivate_person, seat_person
 from apps.registry.actions.start import start_portal
 from apps.registry.actions.systems import change_system, register_system, retire_system
 from apps.registry.actions.units import change_unit, create_unit
@@ -27,6 +27,7 @@ __all__ = [
     "change_system",
     "change_unit",
     "create_unit",
+    "deactivate_person",
     "decline_ownership",
     "delete_view",
     "discard_import",
@@ -37,6 +38,7 @@ __all__ = [
     "retire_system",
     "review_import_again",
     "save_view",
+    "seat_person",
     "start_portal",
     "undo_import",
     "withdraw_nomination",

@@ -1,15 +1,18 @@
-"""Changing a person where the registry has to follow."""
+"""Changing a person or a seat where the registry has to follow."""
 
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from apps.audit.rules import Actor
+from apps.audit.actions import Entry, record_many
+from apps.audit.rules import Actor, Kind
 from apps.people import actions as people
-from apps.people.models import Person
+from apps.people.models import Person, Seat
 from apps.registry.actions.grants import sync_grants
-from apps.registry.models import System
+from apps.registry.actions.ownership import system_subject
+from apps.registry.actions.succession import apply_interim_changes, interim_changes
+from apps.registry.models import Mandate, Nomination, System
 
 
 @transaction.atomic
@@ -19,3 +22,36 @@ def change_person(person: Person, *, actor: Actor, now: datetime, **fields: Any)
     if "deputy" in fields:
         sync_grants(list(System.objects.filter(owner=person).values_list("pk", flat=True)))
     return changed
+
+
+@transaction.atomic
+def seat_person(function: str, person: Person, *, actor: Actor, now: datetime) -> Seat:
+    """people.seat_person; where the seat holds the mandate, what it stands in for goes to the new holder."""
+    seat = people.seat_person(function, person, actor=actor, now=now)
+    if Mandate.objects.filter(holder_id=function).exists():
+        apply_interim_changes(interim_changes(None), actor=actor, now=now)
+    return seat
+
+
+@transaction.atomic
+def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: str = "") -> Person:
+    """people.deactivate_person, and nominations that wait for the person's answer are withdrawn."""
+    waiting = list(Nomination.objects.select_related("system").filter(nominee=person, state="open").order_by("system"))
+    gone = people.deactivate_person(person, actor=actor, now=now, reason=reason)
+    if waiting:
+        Nomination.objects.filter(pk__in=[nomination.pk for nomination in waiting], state="open").update(
+            state="withdrawn", answered_at=now, answer_reason="The nominee was deactivated."
+        )
+        sync_grants([nomination.system_id for nomination in waiting])
+        entries = [
+            Entry(
+                Kind.SYSTEM_OWNER_WITHDRAWN,
+                system_subject(nomination.system),
+                before={"nominee": person.audit_id},
+                after={"nomination": nomination.pk},
+                reason="The nominee was deactivated.",
+            )
+            for nomination in waiting
+        ]
+        record_many(entries, actor=actor, now=now)
+    return gone

@@ -3,27 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
 from apps.people.models import Person
-from apps.registry.actions.grants import sync_grants
-from apps.registry.actions.ownership import change_owner, locked, require_can_answer
-from apps.registry.models import System, Unit
-from apps.registry.queries.succession import Succession
-
-# Interim owners whose name came from the unit tree or the mandate follow a change of head.
-_FOLLOWERS_SQL = """
-WITH RECURSIVE down(id) AS (
-    SELECT %s::bigint UNION SELECT u.id FROM registry_unit u JOIN down ON u.parent_id = down.id)
-SELECT s.id FROM registry_system s
-JOIN registry_ownershipterm t ON t.system_id = s.id AND upper_inf(t.period)
-WHERE s.unit_id IN (SELECT id FROM down) AND s.owner_basis = 'interim' AND s.stage <> 'retired'
-  AND t.derivation -> -1 ->> 'source' IN ('unit_head', 'mandate')
-ORDER BY s.id
-"""
+from apps.registry.actions.ownership import require_can_answer
+from apps.registry.actions.succession import apply_interim_changes, interim_changes
+from apps.registry.models import Unit
 
 
 def unit_subject(unit: Unit) -> Subject:
@@ -69,16 +57,17 @@ def change_unit(unit: Unit, *, actor: Actor, now: datetime, **fields: Any) -> tu
         setattr(unit, name, value)
     unit.full_clean()
     unit.save()
-    moved = _follow(unit, now=now)
-    record(
+    changes = interim_changes(unit.pk)
+    event = record(
         Kind.UNIT_CHANGED,
         actor=actor,
         subject=unit_subject(unit),
         now=now,
         before=before,
-        after={**_facts(unit), "interim_owners_changed": moved},
+        after={**_facts(unit), "interim_owners_changed": len(changes)},
     )
-    return unit, moved
+    apply_interim_changes(changes, actor=actor, now=now, cause=event)
+    return unit, len(changes)
 
 
 def _facts(unit: Unit) -> dict[str, Any]:
@@ -97,18 +86,3 @@ def _refuse_circle(unit: Unit, parent: Unit | None) -> None:
         if above.pk == unit.pk:
             raise Refused(f"{unit.name} can't be above itself. Choose a parent outside its own tree.")
         above = above.parent
-
-
-def _follow(unit: Unit, *, now: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_FOLLOWERS_SQL, [unit.pk])
-        ids = [row[0] for row in cursor.fetchall()]
-    succession, moved = Succession(), []
-    for system in System.objects.filter(pk__in=ids).only("id", "unit_id", "owner_id"):
-        person, steps = succession.derive(system.unit_id)
-        if person.pk != system.owner_id:
-            derivation = [step.as_json() for step in steps]
-            change_owner(locked(system), person, System.Basis.INTERIM, now=now, derivation=derivation)
-            moved.append(system.pk)
-    sync_grants(moved)
-    return len(moved)
