@@ -199,10 +199,17 @@ def _gunicorn(environ: dict[str, str], module: str) -> Iterator[tuple[int, psuti
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await(port)
-        yield port, psutil.Process(process.pid).children()[0]
+        yield port, _worker_of(psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _worker_of(master: psutil.Process) -> psutil.Process:
+    """The one worker; the master listens a moment before it is there."""
+    while not (children := master.children()):
+        time.sleep(0.05)
+    return children[0]
 
 
 def _await(port: int) -> None:

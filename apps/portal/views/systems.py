@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
@@ -18,6 +18,7 @@ from apps.access.rules import Permission
 from apps.attestations.queries import status_by_system
 from apps.common import clock
 from apps.common.csv_export import csv_response
+from apps.common.pages import page_in_one_pass
 from apps.people.requests import signed_in
 from apps.portal.forms.systems import FilterForm, SaveViewForm
 from apps.portal.queries import systems as queries
@@ -39,7 +40,7 @@ def systems(request: HttpRequest) -> HttpResponse:
     reader, now = signed_in(request), clock.now()
     today, filters = clock.local_date(now), Filters.read(request.GET)
     ids = queries.rows_of(reader, filters, now=now, today=today).values_list("pk", flat=True)
-    page = Paginator(ids, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = _page(ids, request.GET.get("page"), searched=bool(filters.q))
     context = {
         "filters": filters,
         "page": page,
@@ -60,6 +61,11 @@ def systems(request: HttpRequest) -> HttpResponse:
         "may_import": may(reader, Permission.IMPORT_SYSTEMS),
     }
     return render(request, "portal/systems.html", context)
+
+
+def _page(ids: QuerySet[System, int], number: str | None, *, searched: bool) -> Page[int]:
+    """Without words an index has the count and the page each on its own; with words both need every match."""
+    return page_in_one_pass(ids, number, PAGE_SIZE) if searched else Paginator(ids, PAGE_SIZE).get_page(number)
 
 
 def _wants_table(request: HttpRequest) -> bool:

@@ -4,6 +4,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -72,16 +73,17 @@ def apply_interim_changes(
     """Close the terms, open the next ones and point the systems at their people, in three statements for all."""
     if not changes:
         return
-    values = {
+    systems = [change.system.pk for change in changes]
+    values: dict[str, Any] = {
         "now": now,
-        "systems": [change.system.pk for change in changes],
+        "systems": systems,
         "people": [change.person.pk for change in changes],
         "steps": [json.dumps([step.as_json() for step in change.steps]) for change in changes],
     }
     with connection.cursor() as cursor:
         for statement in (_CLOSE_SQL, _OPEN_SQL, _POINT_SQL):
             cursor.execute(statement, values)
-    sync_grants(values["systems"])
+    sync_grants(systems)
     record_many([_entry(change) for change in changes], actor=actor, now=now, cause=cause)
 
 
