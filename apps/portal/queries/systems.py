@@ -310,3 +310,8 @@ def chips(filters: Filters) -> list[Chip]:
 def for_export(reader: Person, filters: Filters, *, now: datetime, today: date) -> QuerySet[System]:
     """The same systems with what the export tells of each."""
     return on_record(rows_of(reader, filters, now=now, today=today))
+
+
+def selected(reader: Person, keys: Sequence[str]) -> QuerySet[System]:
+    """The systems that were ticked, live or not, as far as the reader sees them."""
+    return on_record(visible_systems(reader).filter(key__in=list(keys))).order_by("name", "id")
