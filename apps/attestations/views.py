@@ -52,6 +52,7 @@ CSV_HEADER = (
 )  # fmt: skip
 UNITS_SHOWN = 15
 OVERDUE_SHOWN = 6
+SIGNED_SHOWN = 10
 
 
 def _today() -> Any:
@@ -66,9 +67,11 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     running = [row for row in rows if row.state == CampaignState.OPEN]
     reads = may(person, Permission.CAMPAIGN_READ)
     upcoming = queries.next_period(now)
+    signed = queries.signed_by(person)
     context = {
         "waiting": Paginator(queries.waiting_for(person), 25).get_page(request.GET.get("page")),
-        "signed": queries.signed_by(person)[:10],
+        "signed": signed[:SIGNED_SHOWN],
+        "signed_total": signed.count(),
         "running": [(row, queries.completion(row, today=_today()).counts) for row in running] if reads else [],
         "past": [(row, queries.completion(row, today=_today()).counts) for row in rows if row not in running][:8]
         if reads

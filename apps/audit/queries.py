@@ -93,3 +93,9 @@ def beginning() -> datetime | None:
     """When the first event happened; None for an empty trail."""
     first = AuditEvent.objects.order_by("ts_us", "id").only("id", "at").first()
     return first.at if first else None
+
+
+def latest_event_id(kind: str, subject_kind: str, subject_id: str) -> uuid.UUID:
+    """The id of the newest event of a kind about a subject: the cause of what a verb does next."""
+    found = AuditEvent.objects.filter(kind=kind, subject_kind=subject_kind, subject_id=subject_id)
+    return found.order_by("-ts_us", "-id").values_list("id", flat=True)[0]

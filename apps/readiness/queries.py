@@ -363,7 +363,7 @@ def _cover(domain: str, letter: RaciAssignment | None, by_code: dict[str, Seat],
         return Cover("Nobody", (domain.replace("-", " "),), None, hole="nobody is accountable")
     name = (letter.domain.name,)
     if letter.is_owner:
-        hole = f"nobody accepted for {rules.number(totals.interim)}" if totals.interim else ""
+        hole = f"{_systems(totals.interim)}: nobody" if totals.interim else ""
         return Cover("Each system's owner", name, None, owners=True, hole=hole)
     if letter.function_id:
         seat = by_code[letter.function_id]
@@ -372,6 +372,10 @@ def _cover(domain: str, letter: RaciAssignment | None, by_code: dict[str, Seat],
     active = person is not None and person.is_active
     party = person.display_name if person else ""
     return Cover(party, name, person if active else None, hole="" if active else "deactivated")
+
+
+def _systems(count: int) -> str:
+    return "1 system" if count == 1 else f"{rules.number(count)} systems"
 
 
 def _exceptions(

@@ -56,8 +56,10 @@ def lead(live: int, interim: int, long: int) -> str:
         return f"{each} Nobody has stood in for more than {INTERIM_LONG} days."
     if interim == 1:
         return f"{each} That has gone on for more than {INTERIM_LONG} days."
+    if long == interim:
+        return f"{each} All of them have stood in for more than {INTERIM_LONG} days."
     gone = "1 of them has" if long == 1 else f"{number(long)} of them have"
-    return f"{each} {gone} been interim for more than {INTERIM_LONG} days."
+    return f"{each} {gone} stood in for more than {INTERIM_LONG} days."
 
 
 def number(count: int) -> str:

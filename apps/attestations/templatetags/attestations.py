@@ -40,6 +40,12 @@ def distance_words(day: date, today: date) -> str:
 
 
 @register.simple_tag
+def due_tone(due: date, today: date) -> str:
+    """The tone of a date that is still ahead: a warning from three days before, as on the home page."""
+    return "warn" if (due - today).days <= 3 else "neutral"
+
+
+@register.simple_tag
 def upcoming_words(period: Period, dates: Schedule, today: date) -> str:
     """When the next campaign opens and is due."""
     opens = "opens" if dates.opens_on > today else "is about to open since"

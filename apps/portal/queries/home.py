@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
+from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from apps.attestations.models import Assignment
-from apps.attestations.queries import due_summary, status_by_system, waiting_for
+from apps.attestations.queries import status_by_system, waiting_for
 from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Period
 from apps.common.clock import local_date, zone_named
@@ -19,6 +22,10 @@ from apps.registry.queries.systems import by_tier
 
 # Rows of each list; the systems list has the rest.
 SHOWN = 12
+# More attestations than this are one row for each due date: a wall of the same button hides what is different.
+SINGLY = 6
+# A system's own name can hold 500 characters; a duty is read at a glance.
+NAME_SHOWN = 90
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class HomePage:
     needs_total: int
     owned: list[Owned]
     owned_total: int
+    interim_total: int
+    nominations_left: int
     period: str
 
 
@@ -86,27 +95,58 @@ def greeting(person: Person, now: datetime) -> str:
 
 
 def home_page(person: Person, now: datetime) -> HomePage:
-    """The page in six queries, whatever the person answers for."""
+    """The page in a fixed number of queries, whatever the person answers for."""
     today = local_date(now)
-    waiting = list(waiting_for(person)[:SHOWN])
-    nominations = list(
-        Nomination.objects.filter(nominee=person, state=Nomination.State.OPEN)
-        .select_related("system__owner", "nominated_by")
-        .order_by("due_on", "pk")[:SHOWN]
-    )
-    needs = [_attestation(item, today) for item in waiting] + [_nomination(n, today) for n in nominations]
+    asked = Nomination.objects.filter(nominee=person, state=Nomination.State.OPEN)
+    nominations = list(asked.select_related("system__owner", "nominated_by").order_by("due_on", "pk")[: SHOWN + 1])
+    nominated = len(nominations) if len(nominations) <= SHOWN else asked.count()
+    duties, attestations = _attestations(person, today)
+    needs = duties + [_nomination(nomination, today) for nomination in nominations[:SHOWN]]
     mine = live(on_record(System.objects.filter(owner=person)))
-    systems = list(by_tier(mine)[:SHOWN])
-    total = len(systems) if len(systems) < SHOWN else mine.count()
-    owned, period = _owned(systems, today)
-    attestations = len(waiting) if len(waiting) < SHOWN else int(due_summary(person)["n"])
+    counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
+    owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
         needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations + len(nominations),
+        needs_total=attestations + nominated,
         owned=owned,
-        owned_total=total,
+        owned_total=counts["n"],
+        interim_total=counts["interim"],
+        nominations_left=max(nominated - SHOWN, 0),
         period=period,
     )
+
+
+def _attestations(person: Person, today: date) -> tuple[list[Need], int]:
+    """What waits for a signature, and how many: singly, or one row for each due date. One or two queries."""
+    waiting = waiting_for(person)
+    singly = list(waiting[: SINGLY + 1])
+    if len(singly) <= SINGLY:
+        return [_attestation(item, today) for item in singly], len(singly)
+    dates = list(
+        waiting.order_by("due_on", "campaign__period")
+        .values("due_on", "campaign__period")
+        .annotate(n=Count("pk"), interim=Count("pk", filter=Q(system__owner_basis=System.Basis.INTERIM)))
+    )
+    return [_attestations_due(row, today) for row in dates], sum(row["n"] for row in dates)
+
+
+def _attestations_due(row: dict[str, Any], today: date) -> Need:
+    n, interim, quarter = row["n"], row["interim"], Period.parse(row["campaign__period"])
+    held = "" if not interim else "You stand in for all of them." if interim == n else f"You stand in for {interim:,}."
+    return Need(
+        kind="attestation",
+        title=f"Sign {n:,} Q{quarter.quarter} attestation{'' if n == 1 else 's'}",
+        text=held or "Nearest date first.",
+        due_on=row["due_on"],
+        today=today,
+        url=reverse("attestations:campaigns"),
+        action="Open",
+        about=f"the list, due {day_words(row['due_on'])}",
+    )
+
+
+def _short(name: str) -> str:
+    return Truncator(name).chars(NAME_SHOWN)
 
 
 def _attestation(item: Assignment, today: date) -> Need:
@@ -114,8 +154,8 @@ def _attestation(item: Assignment, today: date) -> Need:
     started = item.state == Assignment.State.IN_PROGRESS
     return Need(
         kind="attestation",
-        title=f"Sign the Q{quarter.quarter} attestation for {item.system.name}",
-        text="Started, not signed." if started else f"Not started. {len(DEFAULT_SET)} sections.",
+        title=f"Sign the Q{quarter.quarter} attestation for {_short(item.system.name)}",
+        text="Started, not signed." if started else f"Not started, {len(DEFAULT_SET)} sections.",
         due_on=item.due_on,
         today=today,
         url=reverse("attestations:assignment", args=[item.campaign.period, item.system.key]),
@@ -129,7 +169,7 @@ def _nomination(nomination: Nomination, today: date) -> Need:
     asked = day_words(local_date(nomination.created_at))
     return Need(
         kind="nomination",
-        title=f"Accept or decline: answer for {nomination.system.name}",
+        title=f"Accept or decline: answer for {_short(nomination.system.name)}",
         text=f"Nominated by {by} on {asked}. Until you accept, {nomination.system.owner.display_name} answers.",
         due_on=nomination.due_on,
         today=today,

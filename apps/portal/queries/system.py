@@ -128,11 +128,11 @@ def _checks(answer: Answer, terms: list[OwnershipTerm], status: SystemStatus | N
 
 # What later parts of the portal will tell, each shown as unknown until then.
 _LATER = (
-    ("Policies are enforced", "comes with enforcement points"),
-    ("Evidence is kept", "comes with enforcement points"),
-    ("The trail is read", "comes with review duties"),
-    ("Cost is acted on", "comes with spend"),
-    ("Response is drilled", "comes with incidents"),
+    ("Policies are enforced", "no enforcement point is connected"),
+    ("Evidence is kept", "no enforcement point is connected"),
+    ("The trail is read", "no review duty is set"),
+    ("Cost is acted on", "no spend is recorded"),
+    ("Response is drilled", "no drill is recorded"),
 )
 
 

@@ -12,15 +12,14 @@ from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 
 from apps.attestations.models import Assignment
-from apps.attestations.queries import SystemStatus, latest_campaign, status_by_system
+from apps.attestations.queries import latest_campaign
 from apps.attestations.rules import OPEN_STATES
 from apps.people.models import Person
-from apps.registry.models import Nomination, SavedView, System, Unit
+from apps.registry.models import SavedView, System, Unit
 from apps.registry.queries import live, on_record, search, visible_systems
 from apps.registry.queries.interim import interim_since_before
 from apps.registry.queries.systems import by_tier
 from apps.registry.rules import NOT_LIVE, Stage, Tier
-from apps.registry.rules.imports.contacts import ContactClass, contact_class
 
 # Counts on the tabs can be a minute old; the count below the table is exact.
 COUNTS_KEPT = 60
@@ -105,14 +104,6 @@ def rows_of(reader: Person, filters: Filters, *, now: datetime, today: date) -> 
     return found.order_by(*order)
 
 
-def on_page(ids: Sequence[int]) -> list[System]:
-    """The systems of one page in its order. The ids come from `rows_of`, which an index answers on its own:
-    skipping to a far page reads no rows. One query.
-    """
-    found = on_record(System.objects.filter(pk__in=list(ids))).in_bulk()
-    return [found[pk] for pk in ids if pk in found]
-
-
 def _narrowed(found: QuerySet[System], filters: Filters, *, now: datetime, today: date) -> QuerySet[System]:
     if filters.live == "1":
         found = live(found)
@@ -158,65 +149,6 @@ def _attested(state: str, today: date) -> QuerySet[Any, Any]:
         "none": Q(state=Assignment.State.NOT_ATTESTED),
     }[state]
     return assignments.filter(wanted).values("system")
-
-
-@dataclass(frozen=True)
-class Why:
-    """Why nobody has accepted a system: the word, its tone and icon, and what is known."""
-
-    word: str
-    note: str = ""
-    tone: str = "bad"
-    icon: str = "circle-dashed"
-
-
-@dataclass(frozen=True)
-class SystemRow:
-    """A line of the list."""
-
-    system: System
-    status: SystemStatus | None
-    why: Why | None
-
-
-def shown(systems: list[System], *, today: date) -> list[SystemRow]:
-    """What the lines of one page show. Two queries, however many lines."""
-    ids = [system.pk for system in systems]
-    statuses = status_by_system(ids, today=today)
-    nominations = _latest_nominations([s.pk for s in systems if s.owner_basis == System.Basis.INTERIM])
-    return [
-        SystemRow(
-            system,
-            statuses.get(system.pk),
-            why_interim(system, nominations.get(system.pk), today)
-            if system.owner_basis == System.Basis.INTERIM
-            else None,
-        )
-        for system in systems
-    ]
-
-
-def _latest_nominations(ids: list[int]) -> dict[int, Nomination]:
-    latest = Nomination.objects.filter(system_id__in=ids).select_related("nominee")
-    return {n.system_id: n for n in latest.order_by("system_id", "-created_at", "-pk").distinct("system_id")}
-
-
-def why_interim(system: System, latest: Nomination | None, today: date) -> Why:
-    """Why nobody has accepted: a nomination that waits or was declined, else what the import gave as contact."""
-    if latest is not None and latest.state == Nomination.State.OPEN:
-        days = (today - latest.created_at.date()).days
-        note = f"{latest.nominee.display_name}, waiting {days} day{'' if days == 1 else 's'}"
-        return Why("Nominated", note, "warn", "hourglass")
-    if latest is not None and latest.state == Nomination.State.DECLINED:
-        return Why("Declined", f"by {latest.nominee.display_name}", icon="user-x")
-    found = contact_class(system.contact_given)
-    if found == ContactClass.SHARED:
-        return Why("Mailbox", system.contact_given, icon="mail")
-    if found in {ContactClass.NOT_AN_ADDRESS, ContactClass.SEVERAL}:
-        return Why("No one person", system.contact_given, icon="users")
-    if found == ContactClass.UNKNOWN:
-        return Why("Address nobody here has", system.contact_given, icon="mail-question-mark")
-    return Why("Never nominated", f"since {system.created_at:%-d %b %Y}")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from apps.common.pages import page_in_one_pass
 from apps.people.requests import signed_in
 from apps.portal.forms.systems import FilterForm, SaveViewForm
 from apps.portal.queries import systems as queries
+from apps.portal.queries.system_rows import on_page, shown
 from apps.portal.queries.systems import Filters
 from apps.registry import actions
 from apps.registry.models import SavedView, System
@@ -44,7 +45,7 @@ def systems(request: HttpRequest) -> HttpResponse:
     context = {
         "filters": filters,
         "page": page,
-        "rows": queries.shown(queries.on_page(list(page.object_list)), today=today),
+        "rows": shown(on_page(list(page.object_list)), today=today),
         "chips": queries.chips(filters),
         "sorts": _sorts(filters),
         "today": today,

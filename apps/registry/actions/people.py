@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.audit.actions import Entry, record_many
+from apps.audit.queries import latest_event_id
 from apps.audit.rules import Actor, Kind
 from apps.people import actions as people
 from apps.people.models import Person, Seat
@@ -29,7 +30,8 @@ def seat_person(function: str, person: Person, *, actor: Actor, now: datetime) -
     """people.seat_person; where the seat holds the mandate, what it stands in for goes to the new holder."""
     seat = people.seat_person(function, person, actor=actor, now=now)
     if Mandate.objects.filter(holder_id=function).exists():
-        apply_interim_changes(interim_changes(None), actor=actor, now=now)
+        cause = latest_event_id(Kind.SEAT_HELD, "seat", function)
+        apply_interim_changes(interim_changes(None), actor=actor, now=now, cause=cause)
     return seat
 
 
@@ -53,5 +55,6 @@ def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: st
             )
             for nomination in waiting
         ]
-        record_many(entries, actor=actor, now=now)
+        cause = latest_event_id(Kind.PERSON_DEACTIVATED, "person", str(person.pk))
+        record_many(entries, actor=actor, now=now, cause=cause)
     return gone
