@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.portal.queries.system_rows import Why, shown
+from apps.registry import actions as registry
+from apps.registry.actions.ownership import change_owner
 from apps.registry.models import System
 from tests.cast import Cast
-from tests.factories import a_system
+from tests.factories import NOW, a_system
 
 Browse = Callable[[Any], Client]
 TIERS = ("critical", "high", "medium", "low", "unknown")
@@ -125,3 +129,52 @@ def test_restricted_systems_are_not_counted_for_others(cast: Cast, browse: Brows
             assert names(response) == seen
             assert response.context["page"].paginator.count == len(seen)
             assert response.context["tabs"][0].count == len(seen)
+
+
+def test_an_interim_owner_is_shown_with_the_ground(cast: Cast, browse: Browse) -> None:
+    a_system(cast, key="A", name="Agent A")
+    a_system(cast, key="B", name="Agent B", unit=cast.devtools)
+    a_system(cast, key="C", name="Agent C", owner=cast.ada)
+    response = browse(cast.eve).get("/systems/")
+    grounds = [row.stands_in for row in response.context["rows"]]
+    assert grounds == ["interim, head of Claims", "interim, holds the mandate", ""]
+    assert "interim, head of Claims" in response.content.decode()
+
+
+def test_an_owner_who_left_is_the_reason(cast: Cast, browse: Browse) -> None:
+    system = a_system(cast, key="A", owner=cast.ada, contact_given="ai-team@example.org")
+    left = NOW + timedelta(days=3)
+    derivation = [{"source": "deputy", "label": "Deputy of Ada Nwosu", "person": str(cast.ben.pk), "outcome": "chosen"}]
+    change_owner(system, cast.ben, System.Basis.INTERIM, now=left, derivation=derivation)
+    row = shown([System.objects.get(pk=system.pk)], today=NOW.date() + timedelta(days=10))[0]
+    assert row.why == Why("Owner left", "19 Nov 2026, 7 days")
+    assert row.stands_in == "interim, deputy of Ada Nwosu"
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("", "Never nominated"),
+        ("ai-team@example.org", "Mailbox"),
+        ("https://example.org/ai", "No one person"),
+        ("a@example.org, b@example.org", "No one person"),
+        ("somebody@example.org", "Only an address"),
+    ],
+)
+def test_the_contact_that_an_import_gave_is_the_reason(cast: Cast, given: str, word: str) -> None:
+    row = shown([a_system(cast, contact_given=given)], today=NOW.date())[0]
+    assert row.why is not None
+    assert row.why.word == word
+
+
+def test_somebody_else_can_be_nominated_after_an_answer(cast: Cast, browse: Browse) -> None:
+    system = a_system(cast, key="A")
+    mara, link = browse(cast.mara), "/systems/A/nominate/"
+    assert link in mara.get("/systems/A/").content.decode()
+    nomination = registry.nominate_owner(system, cast.ada, actor=cast.mara, now=NOW)
+    assert link not in mara.get("/systems/A/").content.decode()
+    registry.decline_ownership(nomination, actor=cast.ada, now=NOW, reason="Not mine")
+    assert link in mara.get("/systems/A/").content.decode()
+    again = registry.nominate_owner(system, cast.ada, actor=cast.mara, now=NOW + timedelta(hours=1))
+    registry.accept_ownership(again, actor=cast.ada, now=NOW + timedelta(hours=2))
+    assert link in mara.get("/systems/A/").content.decode()
