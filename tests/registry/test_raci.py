@@ -145,3 +145,11 @@ def test_only_the_deepest_scope_of_a_domain_is_kept() -> None:
     cells = [Cell("a", "A", "x", 0), Cell("a", "R", "y", 1000), Cell("b", "A", "x", 0), Cell("b", "I", "z", 0)]
     assert most_specific(cells) == cells[1:]
     assert most_specific([]) == []
+
+
+def test_columns_stand_in_the_order_of_the_matrix(cast: Cast) -> None:
+    system = a_system(cast, owner=cast.ada)
+    letter("C", system=system, person=cast.nils, domain="stop")
+    columns = [name for name, _ in matrix_of(system).columns]
+    assert columns[:3] == ["System owner", "CISO", "VP Engineering"]
+    assert columns[-2:] == ["Board committee chair", "Nils Okafor"]

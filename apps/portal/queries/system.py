@@ -12,6 +12,7 @@ from apps.assurance.queries import trail_of_system
 from apps.attestations.queries import SystemStatus, status_by_system
 from apps.common.clock import local_date
 from apps.people.models import Person
+from apps.people.rules import FUNCTIONS
 from apps.portal.queries.answers import Answer, answer_for, day_words
 from apps.registry.models import GovernanceDomain, OwnershipTerm, System, Unit
 from apps.registry.queries.raci import OWNER_PARTY, Party, effective_matrix
@@ -221,7 +222,7 @@ def matrix_of(system: System) -> Matrix:
     """Who is accountable, responsible, consulted and informed. Three queries."""
     rows = effective_matrix(system)
     columns: dict[str, Person | None] = {OWNER_PARTY: system.owner}
-    for party in (party for row in rows for party in row.parties):
+    for party in sorted((party for row in rows for party in row.parties), key=_place):
         columns.setdefault(party.party, party.person)
     layers: dict[str, list[MatrixRow]] = {}
     for row in rows:
@@ -230,6 +231,11 @@ def matrix_of(system: System) -> Matrix:
         layers.setdefault(row.domain.layer, []).append(MatrixRow(row.domain, cells, source, row.accountable))
     holes = sum(row.is_hole for found in layers.values() for row in found)
     return Matrix(list(columns.items()), [Layer(name, found) for name, found in layers.items()], holes)
+
+
+def _place(party: Party) -> int:
+    """Seats stand in the order of the default matrix, people named for this system after them."""
+    return list(FUNCTIONS).index(party.function) if party.function in FUNCTIONS else len(FUNCTIONS)
 
 
 def _ordered(letters: str) -> str:
