@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db.models import QuerySet, TextField
@@ -28,6 +28,7 @@ EXPORT_CHUNK = 1000
 TOLD_FIRST = ("owner", "nominee", "holder", "person", "basis", "stage", "tier", "role")
 _PERSON_ID = re.compile(r"^u:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ class Row:
     def who(self) -> str:
         """The actor in words, also where the name is gone."""
         return self.actor_name or "Erased"
+
+    @property
+    def deed(self) -> str:
+        """What happened, said whole where the subject stands elsewhere: "accepted to answer for it"."""
+        return f"{self.words} it" if self.words.endswith(" for") else self.words
+
+    @property
+    def told(self) -> tuple[Change, ...]:
+        """The changes that say something in a list: a fact that was empty and stays empty does not."""
+        return tuple(change for change in self.changes if change.before or change.after)
 
     @property
     def about(self) -> str:
@@ -249,13 +260,18 @@ class _Names:
             return "yes" if value else "no"
         if field in ("unit", "parent") and value in self.units:
             return self.units[value]
-        if isinstance(value, list | dict):
-            return ", ".join(map(str, value)) if isinstance(value, list) else canonical(value)
+        if isinstance(value, dict):
+            said = {name: self.words(name, part) for name, part in value.items()}
+            return ", ".join(f"{field_words(name)}: {part.replace('_', ' ')}" for name, part in said.items() if part)
+        if isinstance(value, list):
+            return ", ".join(map(str, value))
         return self.people.get(str(value)) or _day_words(str(value))
 
 
 def _day_words(text: str) -> str:
-    """A date as people write it here, 17 Nov 2026; any other text as it is."""
+    """A date as people write it here, 17 Nov 2026, a moment with its time in UTC; any other text as it is."""
+    if _MOMENT.match(text):
+        return _moment_words(text)
     if not _DAY.match(text):
         return text
     try:
@@ -263,6 +279,17 @@ def _day_words(text: str) -> str:
     except ValueError:
         return text
     return f"{day.day} {day:%b %Y}"
+
+
+def _moment_words(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if moment.tzinfo is None:
+        return text
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
 def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[AuditEvent], str]:

@@ -142,7 +142,7 @@ _CONTACT_WORDS = {
     "several": "several addresses",
     "shared": "an address that many systems share, or a mailbox",
     "unknown": "an address that nobody here has",
-    "person": "one person known here",
+    "person": "a person known here by that address",
 }
 
 

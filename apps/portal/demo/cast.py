@@ -8,6 +8,7 @@ from apps.people.rules import RoleName
 DOMAIN = "people.example"
 # The same for every sign-in: the demo holds nothing that is not public, and refuses to load anywhere else.
 SHARED_PHRASE = "show-me-who-answers"
+ZONE = "America/New_York"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from django.db import transaction
 from apps.audit.rules import COMMAND
 from apps.people.actions import deactivate_person, grant_role, provision_person, seat_person
 from apps.people.models import Person
-from apps.portal.demo.cast import AGENCIES, CAST, HEADS, MANDATE_HOLDER, SEATS, SHARED_PHRASE, Part
+from apps.portal.demo.cast import AGENCIES, CAST, HEADS, MANDATE_HOLDER, SEATS, SHARED_PHRASE, ZONE, Part
 from apps.registry import actions as registry
 from apps.registry.models import Mandate, Unit
 
@@ -53,7 +53,7 @@ def _first_person(now: datetime) -> Person:
         now=now,
     )
     # The first start is the real one and knows nothing of invented people; the mark is the demo's own.
-    Person.objects.filter(pk=person.pk).update(is_invented=True, title=part.title, phone=_phone(0))
+    Person.objects.filter(pk=person.pk).update(is_invented=True, title=part.title, phone=_phone(0), time_zone=ZONE)
     person.refresh_from_db()
     return person
 
@@ -64,7 +64,7 @@ def _provision(part: Part, holder: Person, now: datetime) -> Person:
         display_name=part.name,
         title=part.title,
         phone=_phone(CAST.index(part)),
-        time_zone="America/New_York",
+        time_zone=ZONE,
         password=SHARED_PHRASE if part.sign_in else None,
         is_invented=True,
         actor=holder,

@@ -50,12 +50,19 @@ class ProfileForm(forms.Form):
         )
 
 
+# Said to the person whose token it will be.
+SCOPES = [
+    (ApiToken.Scope.READ.value, "Read what you may read"),
+    (ApiToken.Scope.WRITE.value, "Register and change what you may change"),
+]
+
+
 class TokenForm(forms.Form):
     """A new token."""
 
     name = forms.CharField(max_length=100, help_text="What uses it, such as: nightly export.")
     scopes = forms.MultipleChoiceField(
-        label="It may", choices=ApiToken.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=["read"]
+        label="It may", choices=SCOPES, widget=forms.CheckboxSelectMultiple, initial=["read"]
     )
     days = forms.ChoiceField(label="It ends after", choices=list(LIFETIMES.items()), initial="90")
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 
 from django.db import connection
+from django.urls import reverse
 
 from apps.access.queries import may
 from apps.access.rules import Permission
@@ -36,10 +38,19 @@ class Check:
     finding: str
     evidence: str = ""
     answers: Person | None = None
+    href: str = ""
 
     @property
     def icon(self) -> str:
         return {True: "check", False: "circle-alert", None: "minus"}[self.met]
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event of the trail, with how often it happened in a row on that day."""
+
+    row: TrailRow
+    times: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class SystemPage:
     terms: list[OwnershipTerm]
     status: SystemStatus | None
     checks: list[Check]
-    latest: list[TrailRow]
+    latest: list[Told]
     contact_word: str
 
     @property
@@ -66,11 +77,17 @@ def system_page(reader: Person, system: System, *, today: date) -> SystemPage:
     answer = answer_for(system)
     status = status_by_system([system.pk], today=today).get(system.pk)
     terms = list(OwnershipTerm.objects.filter(system=system).select_related("person").order_by("-period")[:20])
-    latest = trail_of_system(system, LATEST, reader=reader) if may_read_trail(reader, system) else []
+    latest = _told(trail_of_system(system, 4 * LATEST, reader=reader)) if may_read_trail(reader, system) else []
     word = CONTACT_WORDS.get(contact_class(system.contact_given), "") if system.contact_given else ""
     return SystemPage(
-        system, answer, unit_path(system.unit), terms, status, _checks(answer, terms, status), latest, word
+        system, answer, unit_path(system.unit), terms, status, _checks(reader, answer, terms, status), latest, word
     )
+
+
+def _told(rows: list[TrailRow]) -> list[Told]:
+    """The latest events; the same act by the same person on one day is told once, with how often."""
+    same = groupby(rows, key=lambda row: (row.who, row.kind, local_date(row.at)))
+    return [Told(found[0], len(found)) for found in (list(group) for _, group in same)][:LATEST]
 
 
 def may_read_trail(reader: Person, system: System) -> bool:
@@ -109,7 +126,7 @@ def unit_path(unit: Unit) -> list[Unit]:
     return [found[pk] for pk in ids]
 
 
-def _checks(answer: Answer, terms: list[OwnershipTerm], status: SystemStatus | None) -> list[Check]:
+def _checks(reader: Person, answer: Answer, terms: list[OwnershipTerm], status: SystemStatus | None) -> list[Check]:
     owner, accepted = answer.owner, answer.owner_basis == System.Basis.ACCEPTED
     since = day_words(local_date(terms[0].period.lower))
     nobody = "Nobody has accepted; an interim owner stands in"
@@ -122,7 +139,7 @@ def _checks(answer: Answer, terms: list[OwnershipTerm], status: SystemStatus | N
             "",
             owner.deputy or owner,
         ),
-        _attested(status, owner),
+        _attested(reader, answer.system, status, owner),
         *(Check(name, None, "not known here", part) for name, part in _LATER),
     ]
 
@@ -137,19 +154,24 @@ _LATER = (
 )
 
 
-def _attested(status: SystemStatus | None, owner: Person) -> Check:
+def _attested(reader: Person, system: System, status: SystemStatus | None, owner: Person) -> Check:
     name = "The owner attested"
     if status is None:
         return Check(name, None, "In no campaign yet", "", owner)
     period = status.period.label
+    mine = reader.pk == owner.pk
+    at = [str(status.period), system.key]
     if status.state == "submitted" and status.submitted_at:
-        return Check(name, True, f"Signed for {period}", day_words(local_date(status.submitted_at)), owner)
+        href = reverse("attestations:receipt", args=at) if mine or may(reader, Permission.CAMPAIGN_READ) else ""
+        signed_on = day_words(local_date(status.submitted_at))
+        return Check(name, True, f"Signed for {period}", signed_on, owner, href)
     if status.state == "not_attested":
         return Check(name, False, f"Not attested for {period}", f"was due {day_words(status.due_on)}", owner)
     due = day_words(status.due_on)
+    href = reverse("attestations:assignment", args=at) if mine else ""
     if status.overdue:
-        return Check(name, False, f"Overdue for {period}", f"was due {due}", owner)
-    return Check(name, None, f"Open for {period}", f"due {due}", owner)
+        return Check(name, False, f"Overdue for {period}", f"was due {due}", owner, href)
+    return Check(name, None, f"Open for {period}", f"due {due}", owner, href)
 
 
 LETTER_WORDS = {"A": "Accountable", "R": "Responsible", "C": "Consulted", "I": "Informed"}
