@@ -57,9 +57,6 @@ GRANTS: dict[Standing, frozenset[Permission]] = {
     Standing.ADMINISTRATOR: _EVERYBODY | _READS_ALL | _ADMINISTERS,
 }
 
-# What an object grant lets its holder do with that one system.
-ON_OWN_SYSTEM = frozenset({Permission.SYSTEM_CHANGE, Permission.NOMINATE_OWNER})
-
 
 def permissions_of(standings: frozenset[Standing]) -> frozenset[Permission]:
     """Everything that somebody with these standings may do. Everybody who is signed in is an employee."""

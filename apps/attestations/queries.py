@@ -4,11 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.attestations.models import Assignment, Campaign, Signature
 from apps.attestations.rules import OFFICE_HOUR, OPEN_STATES, Period, Schedule, schedule
@@ -315,11 +314,6 @@ def next_period(now: datetime) -> Period:
     while str(period) in known or closing_moment(dates_of(period)) <= now:
         period = period.next()
     return period
-
-
-def due_summary(person: Person) -> dict[str, Any]:
-    """For the navigation and the home page: how many items wait for a person, and the nearest date. One query."""
-    return open_assignments().filter(system__owner=person).aggregate(n=Count("pk"), first=Min("due_on"))
 
 
 def export_rows(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:

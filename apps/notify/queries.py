@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, QuerySet
 
 from apps.notify.models import Message
-from apps.people.models import Person
 
 # A mail that waits longer than this is worth a look: sweeps run every 15 seconds.
 LATE_AFTER = timedelta(hours=1)
@@ -21,11 +20,6 @@ def undelivered(*, now: datetime) -> QuerySet[Message]:
         .select_related("recipient")
         .order_by("-created_at", "-pk")
     )
-
-
-def messages_to(person: Person) -> QuerySet[Message]:
-    """Everything that was said or is to be said to a person, newest first."""
-    return Message.objects.filter(recipient=person).order_by("-created_at", "-pk")
 
 
 def outbox_counts() -> dict[str, int]:

@@ -1,11 +1,8 @@
 """Reading people."""
 
-from datetime import datetime
-
 from django.db.models import Q, QuerySet
 
-from apps.people.models import Person, RoleGrant, Seat
-from apps.people.rules import RoleName
+from apps.people.models import Person, Seat
 
 
 def active_people() -> QuerySet[Person]:
@@ -16,12 +13,6 @@ def active_people() -> QuerySet[Person]:
 def find_people(text: str) -> QuerySet[Person]:
     """Active people whose name, title or address contains the text."""
     return active_people().filter(Q(display_name__icontains=text) | Q(email__icontains=text) | Q(title__icontains=text))
-
-
-def roles_of(person: Person, *, now: datetime) -> frozenset[RoleName]:
-    """The roles that are granted to a person at a moment. One query."""
-    grants = RoleGrant.objects.filter(person=person, revoked_at=None).filter(Q(until=None) | Q(until__gt=now))
-    return frozenset(RoleName(role) for role in grants.values_list("role", flat=True))
 
 
 def seats() -> QuerySet[Seat]:

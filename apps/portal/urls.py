@@ -6,6 +6,7 @@ from apps.portal.views import (
     demo,
     home,
     imports,
+    mail,
     nominations,
     people,
     profile,
@@ -53,5 +54,6 @@ urlpatterns = [
     path("profile/tokens/", profile.issue_token, name="token_issue"),
     path("profile/tokens/<int:token_id>/revoke/", profile.revoke_token, name="token_revoke"),
     path("setup/", start.first_start, name="first_start"),
+    path("mail/", mail.outbox, name="outbox"),
     path("demo/mail/", demo.mail, name="demo_mail"),
 ]

@@ -73,6 +73,7 @@ PAGES: dict[str, str] = {
     "portal:token_issue": POST_ONLY,
     "portal:token_revoke": POST_ONLY,
     "portal:first_start": GONE,
+    "portal:outbox": ADMINISTERS,
     "portal:demo_mail": "L L 404 404 404 404 404 404",
     "assurance:trail": READS_TRAIL,
     "assurance:trail_csv": READS_TRAIL,

@@ -52,7 +52,7 @@ def pages(site: Site) -> dict[str, list[str]]:
             f"/nominations/{nomination.pk}/withdraw/", "/people/", "/people/new/", "/people/seats/",
             f"/people/{cast.ada.pk}/", "/units/", "/units/new/", f"/units/{cast.claims.pk}/", "/profile/",
             "/trail/", f"/trail/{event.pk}/", "/readiness/", "/attestations/", "/attestations/2026Q4/",
-            "/attestations/2026Q4/remind/", "/not/there/",
+            "/attestations/2026Q4/remind/", "/mail/", "/not/there/",
         ],
         "ada": [
             "/", f"/nominations/{nomination.pk}/", "/attestations/", "/attestations/2026Q4/SYS-ADA/ownership/",

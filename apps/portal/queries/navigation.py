@@ -123,9 +123,11 @@ def _register(person: Person, systems: int, interim: int) -> list[NavItem | None
 
 
 def _evidence(person: Person) -> list[NavItem | None]:
+    runs = may(person, Permission.CAMPAIGN_RUN)
     return [
         _item("Audit trail", "assurance:trail", "list-tree") if may(person, Permission.TRAIL_READ) else None,
         _item("Readiness", "readiness:board", "gauge") if may(person, Permission.READINESS_READ) else None,
+        _item("Mail not delivered", "portal:outbox", "mail-warning") if runs else None,
     ]
 
 
