@@ -1,6 +1,7 @@
 """Fixtures: embedded servers of the tests' own, cloned databases, the cast."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +25,25 @@ from django.test import Client  # noqa: E402
 
 from tests import databases  # noqa: E402
 from tests.cast import Cast  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
+    """No test reaches beyond this machine: a connection to any other address is an error."""
+    usual = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+            raise RuntimeError(f"a test tried to reach {address}")
+        usual(self, address)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket.socket, "connect", connect)
+        yield
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 @pytest.fixture(scope="session")

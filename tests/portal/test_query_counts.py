@@ -1,0 +1,80 @@
+"""How many statements each page costs: a committed file, the same at two sizes of the register.
+
+UPDATE_QUERY_COUNTS=1 rewrites the file; a changed number is a change to explain.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.access.actions import issue_token
+from apps.common import clock
+from apps.people.models import Person
+from benchmarks import data
+
+pytestmark = pytest.mark.committed
+
+COMMITTED = Path(__file__).resolve().parent.parent / "query_counts.json"
+LARGER = 2000
+# The board's page looks up the people of its exceptions only where there are any.
+EXCEPTIONS_BY_NAME = ("readiness", "api readiness")
+PAGES = {
+    "home": "/",
+    "systems": "/systems/",
+    "systems, interim": "/systems/?basis=interim",
+    "systems, search": "/systems/?q=SYS-000012",
+    "system": "/systems/SYS-000012/",
+    "system, ownership": "/systems/SYS-000012/ownership/",
+    "system, trail": "/systems/SYS-000012/trail/",
+    "who answers": "/who/?q=SYS-000012",
+    "who answers, scenario": "/who/?q=SYS-000012&scenario=data-access",
+    "campaigns": "/attestations/",
+    "trail": "/trail/",
+    "readiness": "/readiness/",
+    "people": "/people/",
+    "units": "/units/",
+}
+API = {
+    "api systems": "/api/v1/systems/",
+    "api system": "/api/v1/systems/SYS-000012/",
+    "api who answers": "/api/v1/who-answers/?q=SYS-000012",
+    "api readiness": "/api/v1/readiness/",
+}
+
+
+def measured(systems: int) -> dict[str, int]:
+    """Statements of each page for somebody who reads all, on a register of this size, after a first visit."""
+    loaded = data.load(systems)
+    client = Client()
+    client.cookies[loaded["cookie"]] = loaded["sessions"][data.READER]
+    reader = Person.objects.get(email=data.READER)
+    _, secret = issue_token(reader, name="Counts", scopes=["read"], actor=reader, now=clock.now())
+    found = {name: statements(client, path) for name, path in PAGES.items()}
+    program = Client(headers={"Authorization": f"Bearer {secret}"})
+    return found | {name: statements(program, path) for name, path in API.items()}
+
+
+def statements(client: Client, path: str) -> int:
+    """Statements of the second visit: the first one fills the counts that are kept for a minute."""
+    client.get(path)
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(path)
+    assert response.status_code == 200, path
+    return len(captured)
+
+
+@pytest.mark.parametrize("systems", [25, LARGER])
+def test_pages_cost_what_is_written(bare_db: str, systems: int) -> None:
+    found = measured(systems)
+    if os.environ.get("UPDATE_QUERY_COUNTS") and systems == LARGER:
+        COMMITTED.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    committed = json.loads(COMMITTED.read_text(encoding="utf-8"))
+    for name in EXCEPTIONS_BY_NAME:
+        assert found.pop(name) in {committed[name], committed[name] - 1}
+        del committed[name]
+    assert found == committed
