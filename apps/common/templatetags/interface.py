@@ -9,6 +9,7 @@ from typing import cast
 
 from django import template
 from django.conf import settings
+from django.forms import BoundField
 from django.template import Context
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
@@ -32,6 +33,13 @@ PRINT_FILL = {
     "bar-bad": "#ce302d",
     "bar-hole": "none",
 }
+
+
+@register.filter
+def without_placeholder(field: BoundField) -> BoundField:
+    """A field of a library's form without its placeholder: the label stands above the field and stays there."""
+    field.field.widget.attrs.pop("placeholder", None)
+    return field
 
 
 @register.simple_tag

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
@@ -18,7 +18,7 @@ from apps.access.rules import Permission
 from apps.attestations.queries import status_by_system
 from apps.common import clock
 from apps.common.csv_export import csv_response
-from apps.common.pages import page_in_one_pass
+from apps.common.pages import page_from_nearer_end, page_in_one_pass
 from apps.people.requests import signed_in
 from apps.portal.forms.systems import FilterForm, SaveViewForm
 from apps.portal.queries import systems as queries
@@ -58,6 +58,7 @@ def systems(request: HttpRequest) -> HttpResponse:
     context |= {
         "tabs": queries.tabs(reader, now=now, today=today),
         "form_filter": FilterForm(_initial(filters)),
+        "reads_all": may(reader, Permission.SYSTEMS_READ_ALL),
         "may_register": may(reader, Permission.SYSTEM_REGISTER),
         "may_import": may(reader, Permission.IMPORT_SYSTEMS),
     }
@@ -66,7 +67,7 @@ def systems(request: HttpRequest) -> HttpResponse:
 
 def _page(ids: QuerySet[System, int], number: str | None, *, searched: bool) -> Page[int]:
     """Without words an index has the count and the page each on its own; with words both need every match."""
-    return page_in_one_pass(ids, number, PAGE_SIZE) if searched else Paginator(ids, PAGE_SIZE).get_page(number)
+    return (page_in_one_pass if searched else page_from_nearer_end)(ids, number, PAGE_SIZE)
 
 
 def _wants_table(request: HttpRequest) -> bool:
