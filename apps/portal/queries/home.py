@@ -1,6 +1,6 @@
 """What a person finds on their home page: what needs them, what they answer for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -130,7 +130,7 @@ def _attestations(person: Person, today: date) -> tuple[list[Need], int]:
     return [_attestations_due(row, today) for row in dates], sum(row["n"] for row in dates)
 
 
-def _attestations_due(row: dict[str, Any], today: date) -> Need:
+def _attestations_due(row: Mapping[str, Any], today: date) -> Need:
     n, interim, quarter = row["n"], row["interim"], Period.parse(row["campaign__period"])
     held = "" if not interim else "You stand in for all of them." if interim == n else f"You stand in for {interim:,}."
     return Need(
