@@ -51,7 +51,7 @@ def trail(request: HttpRequest) -> HttpResponse:
         "since": beginning(),
         "moved": bool(request.GET.get("older")),
         "filtered": any(request.GET.get(name) for name in NAMES),
-        "zone": timezone.get_current_timezone_name(),
+        "zone": timezone.get_current_timezone_name().replace("_", " "),
     }
     return render(request, "assurance/trail.html", context, status=200 if form.is_valid() else 422)
 
@@ -80,7 +80,7 @@ def trail_event(request: HttpRequest, event_id: uuid.UUID) -> HttpResponse:
         "committed": committed,
         "canonical": queries.is_canonical(event),
         "effects": queries.effects_of(person, event_id),
-        "zone": timezone.get_current_timezone_name(),
+        "zone": timezone.get_current_timezone_name().replace("_", " "),
     }
     return render(request, "assurance/event.html", context)
 

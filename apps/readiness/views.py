@@ -23,5 +23,5 @@ def board(request: HttpRequest) -> HttpResponse:
     if not may(person, Permission.READINESS_READ):
         raise NotAllowed("This page is read by the board, seat holders, auditors and the person who holds the mandate.")
     page = queries.board(now=clock.now(), reader=person)
-    context = {"page": page, "question": QUESTION, "zone": timezone.get_current_timezone_name()}
+    context = {"page": page, "question": QUESTION, "zone": timezone.get_current_timezone_name().replace("_", " ")}
     return render(request, "readiness/board.html", context)

@@ -242,3 +242,20 @@ def test_posting_is_refused(cast: Cast, browse: Browse) -> None:
 
 def test_signed_out_people_are_sent_to_sign_in(cast: Cast) -> None:
     assert Client().get("/trail/").status_code == 302
+
+
+def test_a_deed_is_said_whole_and_facts_in_words(cast: Cast, system: System) -> None:
+    record(
+        Kind.SYSTEM_OWNER_ACCEPTED,
+        subject=Subject("system", str(system.pk), system.name),
+        actor=cast.ada,
+        now=NOW + timedelta(minutes=1),
+        before={"tier": ""},
+        after={"answers": {"purpose": "yes_with_exception"}, "expires": "2026-11-23T02:18:31.480733+00:00", "tier": ""},
+    )
+    row = trail_of_system(system)[0]
+    assert row.deed == "accepted to answer for it"
+    assert {change.label: change.after for change in row.told} == {
+        "answers": "purpose: yes with exception",
+        "expires": "23 Nov 2026, 02:18 UTC",
+    }

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from apps.attestations.actions import open_campaign
 from apps.audit.rules import COMMAND
-from apps.portal.queries.home import due_words, greeting, home_page
+from apps.portal.queries.home import SINGLY, due_words, greeting, home_page
 from apps.registry import actions as registry
 from apps.registry.models import System
 from tests.cast import BEGINNING
@@ -130,3 +130,27 @@ def test_an_attestation_is_waiting(cast: Any, browse: Any) -> None:
     text = browse(cast.una).get(reverse("portal:home")).content.decode()
     assert reverse("attestations:assignment", args=["2026Q4", "SYS-1"]) in text
     assert ">0%<" in browse(cast.mara).get(reverse("portal:home")).content.decode()
+
+
+def test_many_attestations_are_one_row_for_each_date(cast: Any, browse: Any) -> None:
+    for number in range(SINGLY + 1):
+        register(cast, f"SYS-{number}")
+    open_campaign("2026Q4", actor=COMMAND, now=datetime(2026, 11, 10, 9, tzinfo=UTC))
+    page = home_page(cast.una, datetime(2026, 11, 10, 10, tzinfo=UTC))
+    (need,) = page.needs
+    assert need.title == f"Sign {SINGLY + 1} Q4 attestations"
+    assert need.text == "You stand in for all of them."
+    assert need.url == reverse("attestations:campaigns")
+    assert page.needs_total == page.owned_total == page.interim_total == SINGLY + 1
+    text = browse(cast.una).get(reverse("portal:home")).content.decode()
+    assert f"?basis=interim&amp;owner={cast.una.pk}" in text
+
+
+def test_a_long_name_is_cut_in_a_duty(cast: Any) -> None:
+    system = registry.register_system(
+        key="SYS-1", name="Long " * 90, unit=cast.claims, stage="production", tier="high", actor=cast.mara, now=LATER
+    )
+    registry.nominate_owner(system, cast.ada, actor=cast.una, now=LATER)
+    (need,) = home_page(cast.ada, LATER).needs
+    assert need.title.endswith("…")
+    assert len(need.title) < 140

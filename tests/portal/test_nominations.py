@@ -225,3 +225,15 @@ def test_the_cap_is_a_warning(cast: Cast, browse: Browse, system: System, settin
 def test_a_nominee_who_left_meanwhile_cannot_be_nominated(cast: Cast, browse: Browse, system: System) -> None:
     deactivate_person(cast.nils, actor=cast.mara, now=NOW)
     assert browse(cast.mara).post("/systems/SYS-1/nominate/", {"nominee": "nils@example.org"}).status_code == 422
+
+
+def test_after_nominating_for_many_the_list_is_as_it_was_filtered(cast: Cast, browse: Browse, system: System) -> None:
+    fields = {"system": system.key, "back": "basis=interim&tier=high"}
+    page = browse(cast.mara).post("/systems/nominate/", fields).content.decode()
+    assert 'name="back" value="basis=interim&amp;tier=high"' in page
+    assert 'href="/systems/?basis=interim&amp;tier=high"' in page
+    fields |= {"confirm": "1", "nominee": "ada@example.org"}
+    assert browse(cast.mara).post("/systems/nominate/", fields)["Location"] == "/systems/?basis=interim&tier=high"
+    system_two = a_system(cast, key="SYS-2", name="Second")
+    senseless = {"system": system_two.key, "confirm": "1", "nominee": "ada@example.org", "back": "//elsewhere.example"}
+    assert browse(cast.mara).post("/systems/nominate/", senseless)["Location"].startswith("/systems/?")

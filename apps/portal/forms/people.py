@@ -70,6 +70,10 @@ class NewPersonForm(PersonForm):
     )
     field_order = ["email", "display_name"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].initial = str(clock.organisation_zone())
+
     def clean_email(self) -> str:
         address: str = self.cleaned_data["email"].lower()
         if is_role_address(address):

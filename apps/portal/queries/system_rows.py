@@ -84,8 +84,9 @@ def interim_words(term: OwnershipTerm) -> str:
 def why_interim(system: System, latest: Nomination | None, history: list[OwnershipTerm], today: date) -> Why:
     """Why nobody has accepted: a nomination that waits or was declined, an owner who left, else the contact."""
     if latest is not None and latest.state == Nomination.State.OPEN:
-        waiting = _days(today, local_date(latest.created_at))
-        return Why("Nominated", f"{latest.nominee.display_name}, waiting {waiting}", "warn", "hourglass")
+        asked = local_date(latest.created_at)
+        waiting = f"waiting {_days(today, asked)}" if asked < today else "asked today"
+        return Why("Nominated", f"{latest.nominee.display_name}, {waiting}", "warn", "hourglass")
     if latest is not None and latest.state == Nomination.State.DECLINED and latest.answered_at:
         declined = day_words(local_date(latest.answered_at))
         return Why("Declined", f"by {latest.nominee.display_name}, {declined}", icon="user-x")

@@ -1,7 +1,7 @@
 """What the demo's mail catcher holds."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email import policy
 from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
@@ -41,5 +41,7 @@ def _read(path: Path) -> CaughtMail:
     parsed = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
     text = parsed.get_body(preferencelist=("plain",))
     at = parsedate_to_datetime(parsed["Date"]) if parsed["Date"] else None
+    if at is not None and at.tzinfo is None:  # "-0000" says UTC and reads as no zone at all
+        at = at.replace(tzinfo=UTC)
     body = text.get_content() if text is not None else ""
     return CaughtMail(str(parsed["To"] or ""), str(parsed["Subject"] or ""), body, at)

@@ -4,6 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from apps.access.queries import may
+from apps.access.rules import Permission
 from apps.common import clock
 from apps.people.queries import seats_of
 from apps.people.requests import signed_in
@@ -22,6 +24,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "greeting": greeting(person, now),
         "local_time": local_clock(person, now),
         "mandate": mandate,
+        "reads_board": may(person, Permission.READINESS_READ),
     }
     return render(request, "portal/home.html", context)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
@@ -96,8 +96,15 @@ def nominate_many(request: HttpRequest) -> HttpResponse:
         "form": form,
         "chosen": chosen,
         "left_out": [(system, why_not) for system, why_not in rows if why_not],
+        "list_url": _list_url(request),
     }
     return render(request, "portal/nominate_many.html", context, status=422 if form.errors else 200)
+
+
+def _list_url(request: HttpRequest) -> str:
+    """The list as it was filtered when the systems were selected."""
+    query = QueryDict(request.POST.get("back", "")).urlencode()
+    return f"{reverse('portal:systems')}?{query}" if query else reverse("portal:systems")
 
 
 def _nominated_many(request: HttpRequest, nominee: Person, count: int) -> HttpResponse:
@@ -106,7 +113,7 @@ def _nominated_many(request: HttpRequest, nominee: Person, count: int) -> HttpRe
         request, f"{nominee.display_name} is nominated for {noun} and told in one mail. Nothing changes hands yet."
     )
     _warn_of_load(request, nominee)
-    return redirect("portal:systems")
+    return redirect(_list_url(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
