@@ -27,8 +27,11 @@ def main() -> None:
         _prepare(command)
     except embedded.EmbeddedError as error:
         sys.exit(f"manage.py: {error}")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "govportal.settings")
-    from django.core.management import execute_from_command_line  # settings are read from what was prepared
+    from django.core.management import execute_from_command_line
+
+    from govportal.environment import load_settings
+
+    load_settings()  # from what was prepared
 
     execute_from_command_line(sys.argv)
 

@@ -1,13 +1,11 @@
 """The Celery application and its static schedule: every entry is a sweep over database state."""
 
-import os
-
 from celery import Celery
 from celery.schedules import crontab
 
-from govportal.environment import env_str
+from govportal.environment import env_str, load_settings
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "govportal.settings")
+load_settings()
 
 app = Celery("govportal")
 app.conf.update(

@@ -1,25 +1,36 @@
 """Typed readers for environment variables: a missing or bad value stops the start with a sentence."""
 
 import os
+import sys
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import holidays
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off", ""}
 
 
+def load_settings() -> None:
+    """Read the settings now: what is missing or no good ends the process with its sentence, without a traceback."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "govportal.settings")
+    try:
+        import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    except ImproperlyConfigured as error:
+        sys.exit(f"govportal: {error}")
+
+
 def env_str(name: str, default: str | None = None) -> str:
     """The value of NAME, or the content of the file that NAME_FILE points to.
 
-    Raises ImproperlyConfigured where neither is set and there is no default.
+    Raises ImproperlyConfigured where neither is set, or is empty, and there is no default.
     """
     path = os.environ.get(f"{name}_FILE")
-    if path:
-        return _read_secret(name, path)
-    value = os.environ.get(name, default)
-    if value is None:
+    value = _read_secret(name, path) if path else os.environ.get(name, default)
+    if value is None or (value == "" and default is None):
         raise ImproperlyConfigured(f"{name} is not set. Set it, or set {name}_FILE to a file that holds it.")
     return value
 
@@ -41,18 +52,51 @@ def env_bool(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} is {word!r}. Use true or false.")
 
 
-def env_int(name: str, default: int) -> int:
-    """A whole number. Raises ImproperlyConfigured for anything else."""
+def env_int(name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+    """A whole number from `least` to `most`. Raises ImproperlyConfigured for anything else."""
     word = env_str(name, str(default))
     try:
-        return int(word)
+        number = int(word)
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {word!r}. Use a whole number.") from None
+    if number < least or (most is not None and number > most):
+        allowed = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ImproperlyConfigured(f"{name} is {word}. Use {allowed}.")
+    return number
 
 
 def env_list(name: str, default: str = "") -> list[str]:
     """Values separated by commas."""
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
+
+
+def env_zone(name: str, default: str) -> str:
+    """The name of a time zone. Raises ImproperlyConfigured for one that does not exist."""
+    zone = env_str(name, default)
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ImproperlyConfigured(f"{name} is {zone!r}. Use the name of a time zone, such as Europe/Berlin.") from None
+    return zone
+
+
+def env_country(name: str) -> str:
+    """The code of a country whose public holidays are known, or "". Raises ImproperlyConfigured for any other."""
+    code = env_str(name, "")
+    try:
+        holidays.country_holidays(code or "US")
+    except NotImplementedError:
+        raise ImproperlyConfigured(f"{name} is {code!r}. Use the two letters of a country, such as DE.") from None
+    return code
+
+
+def env_site(name: str) -> str:
+    """The address of the portal, without a slash at its end. Raises ImproperlyConfigured for what is none."""
+    address = env_str(name).rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
+        raise ImproperlyConfigured(f"{name} is {address!r}. It has to look like https://govportal.example.org.")
+    return address
 
 
 def database_from_url(url: str, name: str) -> dict[str, object]:

@@ -1,10 +1,21 @@
 """Settings: one file, read from the environment. Secrets have no default."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from govportal.environment import database_from_url, env_bool, env_int, env_list, env_str, mail_from_url
+from govportal.environment import (
+    database_from_url,
+    env_bool,
+    env_country,
+    env_int,
+    env_list,
+    env_site,
+    env_str,
+    env_zone,
+    mail_from_url,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -12,20 +23,20 @@ SECRET_KEY = env_str("SECRET_KEY")
 DEBUG = env_bool("DEBUG", False)
 DEMO = env_bool("DEMO", False)
 SECURE = env_bool("SECURE", True)
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
-SITE_URL = env_str("SITE_URL").rstrip("/")
+SITE_URL = env_site("SITE_URL")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or [str(urlsplit(SITE_URL).hostname)]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 ORGANISATION_NAME = env_str("ORGANISATION_NAME")
-ORGANISATION_TIME_ZONE = env_str("ORGANISATION_TIME_ZONE", "UTC")
-HOLIDAY_COUNTRY = env_str("HOLIDAY_COUNTRY", "")
+ORGANISATION_TIME_ZONE = env_zone("ORGANISATION_TIME_ZONE", "UTC")
+HOLIDAY_COUNTRY = env_country("HOLIDAY_COUNTRY")
 SUPPORT_TEXT = env_str("SUPPORT_TEXT", "")
 
 # Days before the due date on which a quarterly campaign opens, and after it on which it closes.
 CAMPAIGN_OPENS_DAYS_BEFORE = env_int("CAMPAIGN_OPENS_DAYS_BEFORE", 21)
 CAMPAIGN_CLOSES_DAYS_AFTER = env_int("CAMPAIGN_CLOSES_DAYS_AFTER", 10)
 # 1 to 3: the month of the quarter on whose last working day answers are due.
-CAMPAIGN_DUE_MONTH = env_int("CAMPAIGN_DUE_MONTH", 2)
+CAMPAIGN_DUE_MONTH = env_int("CAMPAIGN_DUE_MONTH", 2, least=1, most=3)
 NAME_OVERDUE_PEOPLE = env_bool("NAME_OVERDUE_PEOPLE", True)
 # An address that stands behind more systems than this is a shared address, not a person.
 SHARED_ADDRESS_THRESHOLD = env_int("SHARED_ADDRESS_THRESHOLD", 10)

@@ -1,8 +1,8 @@
 """The WSGI application that gunicorn serves."""
 
-import os
-
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "govportal.settings")
+from govportal.environment import load_settings
+
+load_settings()
 application = get_wsgi_application()

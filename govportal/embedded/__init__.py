@@ -70,7 +70,6 @@ def _defaults(state: State) -> dict[str, str]:
     return {
         "DATABASE_URL": f"postgres://govportal_web:{secrets['web']}@127.0.0.1:{postgres}/govportal",
         "DATABASE_OWNER_URL": f"postgres://govportal_owner:{secrets['owner']}@127.0.0.1:{postgres}/govportal",
-        "DATABASE_APP_ROLE": "govportal_app",
         "REDIS_URL": f"redis://:{secrets['redis']}@127.0.0.1:{redis}/0",
         "SECRET_KEY": secrets["django"],
         "SITE_URL": f"http://localhost:{state.ports.get('web', 8000)}",

@@ -15,8 +15,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PORTAL = ("migrate", "web", "worker", "beat")
 # A tag with at least a minor version: 18.6-bookworm, 0.1.0.
 PINNED = re.compile(r"[a-z0-9/-]+:\d+\.\d+[a-z0-9.-]*")
-# Read by gunicorn's configuration, by manage.py and by the first migration, not by the settings.
-READ_ELSEWHERE = {"WEB_CONCURRENCY", "DATABASE_OWNER_URL", "DATABASE_APP_ROLE"}
+# Read by gunicorn's configuration and by manage.py, not by the settings.
+READ_ELSEWHERE = {"WEB_CONCURRENCY", "DATABASE_OWNER_URL"}
 
 
 def names_read() -> tuple[set[str], set[str]]:
@@ -26,7 +26,7 @@ def names_read() -> tuple[set[str], set[str]]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.startswith("env_"):
             name = ast.literal_eval(node.args[0])
             every.add(name)
-            if node.func.id == "env_str" and len(node.args) == 1 and not node.keywords:
+            if node.func.id in {"env_str", "env_site"} and len(node.args) == 1 and not node.keywords:
                 required.add(name)
     return every, required
 

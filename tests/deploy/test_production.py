@@ -53,7 +53,6 @@ def production(servers: dict[str, str], tmp_path_factory: pytest.TempPathFactory
         "TRUSTED_PROXY_COUNT": "1",
         "ORGANISATION_NAME": "Example Organisation",
         "DEFAULT_FROM_EMAIL": "Govportal <govportal@govportal.example>",
-        "DATABASE_APP_ROLE": "govportal_app",
         "WEB_CONCURRENCY": "1",
     }
 
@@ -162,12 +161,59 @@ def test_the_web_connects_as_the_application(site: int, servers: dict[str, str])
     assert row == (True,)
 
 
+STARTS = {
+    "manage.py": ["manage.py", "who", "x"],
+    "gunicorn": ["-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "govportal.wsgi"],
+    "worker": ["-m", "celery", "-A", "govportal.celery", "worker"],
+    "beat": ["-m", "celery", "-A", "govportal.celery", "beat"],
+}
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_value_stops_the_start_with_a_sentence(production: dict[str, str], name: str) -> None:
     environ = {key: value for key, value in production.items() if key not in {name, f"{name}_FILE"}}
-    done = run(
-        ["-c", "import os; os.environ['DJANGO_SETTINGS_MODULE']='govportal.settings'; import govportal.wsgi"], environ
-    )
+    done = run(["-c", "import govportal.wsgi"], environ)
 
     assert done.returncode != 0
-    assert f"{name} is not set. Set it, or set {name}_FILE" in done.stderr
+    assert done.stderr.strip() == f"govportal: {name} is not set. Set it, or set {name}_FILE to a file that holds it."
+    assert run(["-c", "import govportal.wsgi"], environ | {name: ""}).stderr == done.stderr
+
+
+@pytest.mark.parametrize("program", STARTS)
+def test_no_program_shows_a_traceback_for_it(production: dict[str, str], program: str) -> None:
+    environ = {key: value for key, value in production.items() if key != "SECRET_KEY_FILE"}
+    done = run(STARTS[program], environ)
+
+    assert done.returncode != 0
+    assert "SECRET_KEY is not set." in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SECRET_KEY_FILE", "/not/there", "SECRET_KEY_FILE points to /not/there, which can't be read"),
+        ("SITE_URL", "govportal.example", "It has to look like https://govportal.example.org."),
+        ("ORGANISATION_TIME_ZONE", "Mars/Olympus", "Use the name of a time zone"),
+        ("HOLIDAY_COUNTRY", "XX", "Use the two letters of a country"),
+        ("CAMPAIGN_DUE_MONTH", "7", "Use 1 to 3."),
+        ("TRUSTED_PROXY_COUNT", "-1", "Use 0 or more."),
+        ("SECURE", "perhaps", "Use true or false."),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_a_sentence(
+    production: dict[str, str], name: str, value: str, said: str
+) -> None:
+    done = run(["-c", "import govportal.wsgi"], production | {name: value})
+
+    assert done.returncode != 0
+    assert done.stderr.startswith("govportal: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_list_the_sites_own_name_is_the_one_host(production: dict[str, str]) -> None:
+    environ = {key: value for key, value in production.items() if key != "ALLOWED_HOSTS"}
+    done = run(["-c", "from govportal import settings; print(settings.ALLOWED_HOSTS)"], environ)
+
+    assert done.stdout.strip() == "['govportal.example']"
