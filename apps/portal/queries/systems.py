@@ -52,16 +52,15 @@ class Filters:
         default_live = "all" if set(stage) & set(NOT_LIVE) else "1"
         given_live = query.get("live", default_live)
         sort = query.get("sort", "name")
-        age = query.get("age", "")
         return cls(
             q=" ".join(query.get("q", "").split())[:200],
             basis=_known(query.get("basis", ""), BASIS),
             tier=tuple(value for value in query.getlist("tier") if value in set(Tier)),
             stage=stage,
-            unit=query.get("unit", "") if query.get("unit", "").isdigit() else "",
+            unit=_number(query.get("unit", ""), digits=18),
             owner=_uuid(query.get("owner", "")),
             deputy="none" if query.get("deputy") == "none" else "",
-            age=int(age) if age.isdigit() and len(age) < 6 else 0,
+            age=int(_number(query.get("age", ""), digits=5) or 0),
             attestation=_known(query.get("attestation", ""), ATTESTATION),
             live=given_live if given_live in LIVE else default_live,
             sort=sort if sort.lstrip("-") in {*SORTS, "tier"} else "name",
@@ -84,6 +83,11 @@ class Filters:
 
 def _known(value: str, among: Mapping[str, str]) -> str:
     return value if value in among else ""
+
+
+def _number(value: str, *, digits: int) -> str:
+    """A number that the database can hold; other scripts have digits too, which int() does not all read."""
+    return value if value.isascii() and value.isdigit() and len(value) <= digits else ""
 
 
 def _uuid(value: str) -> str:

@@ -57,6 +57,20 @@ def _plain(text: str) -> Func:
     return Func(Value(text), function="unaccent", output_field=TextField())
 
 
+class _Prefixes(Func):
+    """The words as a text query, each from its beginning.
+
+    What unaccent makes of a letter can be one of the query's own signs (⑴ becomes "(1)", ŉ becomes "'n"), so
+    that the signs are taken out after it and the query is put together last.
+    """
+
+    template = (
+        "regexp_replace(NULLIF(btrim(translate(%(expressions)s, E'&|!():*<>''\\\\', repeat(' ', 11))), ''), "
+        "' +', ':* & ', 'g') || ':*'"
+    )
+    output_field = TextField()
+
+
 class _IsOneOf(Func):
     """id = ANY (ARRAY(SELECT …)): the matches are found by the search's own indexes, once.
 
@@ -77,7 +91,7 @@ def search(systems: QuerySet[System], text: str) -> QuerySet[System]:
     words = re.findall(r"\w+", text.lower())
     if not words:
         return systems.none() if text.strip() else systems
-    prefix = SearchQuery(_plain(" & ".join(f"{word}:*" for word in words)), search_type="raw", config="simple")
+    prefix = SearchQuery(_Prefixes(_plain(" ".join(words))), search_type="raw", config="simple")
     condition = Q(words=prefix)
     if len(text.strip()) >= 3:
         # First, because it is the cheaper one to check again row by row.
