@@ -46,7 +46,7 @@ def lead(live: int, interim: int, long: int) -> str:
     if live == 0:
         return "Register or import systems first. This page then says for each who answers."
     if interim == 0:
-        return "For each of them it is known by name who answers."
+        return "It is known by name who answers." if live == 1 else "For each of them it is known by name who answers."
     each = (
         "An interim owner stands in for it."
         if interim == 1

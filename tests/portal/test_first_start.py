@@ -1,10 +1,13 @@
 """The first start: one person, her seat, the mandate; before it there is no other page, after it not this one."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -71,6 +74,27 @@ def test_a_bad_value_changes_nothing(not_started: str, change: dict[str, str], s
 def test_a_form_of_another_site_does_not_start_it(not_started: str) -> None:
     assert Client(enforce_csrf_checks=True).post(reverse("portal:first_start"), GOOD).status_code == 403
     assert not Person.objects.exists()
+
+
+def test_of_many_who_start_it_at_once_one_does(not_started: str) -> None:
+    clicks = 4
+    together = Barrier(clicks)
+
+    def click(number: int) -> tuple[int, str]:
+        try:
+            client = Client()
+            together.wait(10)
+            answer = client.post(reverse("portal:first_start"), GOOD | {"email": f"jo{number}@example.org"})
+            return answer.status_code, answer.headers.get("Location", "")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(clicks) as pool:
+        answers = set(pool.map(click, range(clicks)))
+    # Whoever comes after the first one has finished finds no page any more.
+    assert (302, reverse("account_login")) in answers
+    assert answers <= {(302, reverse("account_login")), (404, "")}
+    assert Person.objects.count() == Mandate.objects.count() == 1
 
 
 def test_the_command_starts_it_once(not_started: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,10 @@ class SystemForm(forms.Form):
         required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="What it decides or does, for whom."
     )
     unit = forms.ModelChoiceField(
-        Unit.objects.none(), error_messages={"required": "Choose the unit that runs it"}, empty_label="Choose a unit"
+        Unit.objects.none(),
+        error_messages={"required": "Choose the unit that runs it"},
+        empty_label="Choose a unit",
+        help_text="The one that runs it. Units are added on the page Units.",
     )
     stage = forms.ChoiceField(choices=_choices(REGISTRABLE), initial="unknown")
     tier = forms.ChoiceField(choices=_choices(Tier), initial="unknown")

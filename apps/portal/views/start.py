@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -33,6 +34,11 @@ def first_start(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(error))
         except ValidationError as error:
             form.add_error(None, error.messages)
+        except IntegrityError:  # a second click, or somebody else at the same moment: the database keeps one mandate
+            if not is_started():
+                raise
+            messages.info(request, "Govportal was started a moment ago. Sign in to begin.")
+            return redirect("account_login")
         else:
             messages.success(request, "Govportal is started. Sign in to begin.")
             return redirect("account_login")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import IntegrityError
 
 from apps.audit.rules import COMMAND
 from apps.common import clock
@@ -43,5 +44,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        except IntegrityError as error:
+            raise CommandError("Somebody else started Govportal at the same moment.") from error
         seat = FUNCTIONS[options["function"]][1]
         self.stdout.write(f"{person.display_name} holds the seat {seat}, which holds the AI governance mandate.")
