@@ -28,12 +28,33 @@ def main() -> None:
     except embedded.EmbeddedError as error:
         sys.exit(f"manage.py: {error}")
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     from govportal.environment import load_settings
 
     load_settings()  # from what was prepared
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        if not (sentence := _sentence(error)):
+            raise
+        sys.exit(f"manage.py: {sentence}")
 
-    execute_from_command_line(sys.argv)
+
+def _sentence(error: Exception) -> str:
+    """What an operator can put right; "" for every other error, which keeps its traceback."""
+    from django.db import OperationalError
+    from django.db.migrations.exceptions import MigrationSchemaMissing
+
+    # SQLSTATE: none where there was no conversation; 42P01 for a table that is not there.
+    state = getattr(error.__cause__, "sqlstate", "unknown")
+    if isinstance(error, MigrationSchemaMissing):
+        return "This role may not change the schema. Set DATABASE_OWNER_URL to migrate as the owner."
+    if isinstance(error, OperationalError) and state is None:
+        return f"The database can't be reached: {str(error).splitlines()[0]}"
+    if state == "42P01":
+        return "A table is not there. Run manage.py migrate first."
+    return ""
 
 
 def _prepare(command: str) -> None:

@@ -217,3 +217,24 @@ def test_without_a_list_the_sites_own_name_is_the_one_host(production: dict[str,
     done = run(["-c", "from govportal import settings; print(settings.ALLOWED_HOSTS)"], environ)
 
     assert done.stdout.strip() == "['govportal.example']"
+
+
+def test_a_database_that_is_down_or_empty_is_told_in_a_sentence(
+    production: dict[str, str], servers: dict[str, str]
+) -> None:
+    environ = {key: value for key, value in production.items() if not key.startswith("DATABASE_")}
+    web, owner = servers["DATABASE_URL"], servers["DATABASE_OWNER_URL"]
+    with psycopg.connect(owner, dbname="postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS nothing_yet WITH (FORCE)")
+        connection.execute("CREATE DATABASE nothing_yet")
+    empty = web.rpartition("/")[0] + "/nothing_yet"
+    away = f"postgres://web:x@127.0.0.1:{free_port(set())}/govportal"
+    for command, url, said in (
+        (["manage.py", "who", "x"], away, "The database can't be reached"),
+        (["manage.py", "who", "x"], empty, "Run manage.py migrate first."),
+        (["manage.py", "migrate"], empty, "Set DATABASE_OWNER_URL to migrate as the owner."),
+    ):
+        done = run(command, environ | {"DATABASE_URL": url})
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr

@@ -19,8 +19,9 @@ FUNCTIONS = [
 def seed_functions(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     function, seat = apps.get_model("people", "Function"), apps.get_model("people", "Seat")
     for position, (code, name, title) in enumerate(FUNCTIONS):
-        function.objects.create(code=code, name=name, seat_title=title, position=position)
-        seat.objects.create(function_id=code)
+        # The way back leaves the rows where they are: others may point to them.
+        function.objects.get_or_create(code=code, defaults={"name": name, "seat_title": title, "position": position})
+        seat.objects.get_or_create(function_id=code)
 
 
 GUARDS = """

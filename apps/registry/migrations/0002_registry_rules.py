@@ -14,8 +14,10 @@ def seed_domains(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     domain = apps.get_model("registry", "GovernanceDomain")
     with MATRIX.open(encoding="utf-8", newline="") as file:
         for position, row in enumerate(csv.DictReader(file)):
-            domain.objects.create(
-                key=row["key"], name=row["name"], layer=row["layer"], scope=row["scope"], position=position
+            # The way back leaves the rows where they are: others may point to them.
+            domain.objects.get_or_create(
+                key=row["key"],
+                defaults={"name": row["name"], "layer": row["layer"], "scope": row["scope"], "position": position},
             )
 
 
