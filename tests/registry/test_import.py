@@ -331,3 +331,21 @@ def test_a_failure_in_the_middle_leaves_nothing(committed_db: str, django_db_blo
         assert not Nomination.objects.exists()
         assert not AuditEvent.objects.filter(kind="import.applied").exists()
         assert ImportRun.objects.get().state == "received"
+
+
+def test_the_same_file_again_leaves_what_was_changed_by_hand(cast: Cast) -> None:
+    run_import(cast, own({"tier": "high"}))
+    system = System.objects.get()
+    actions.change_system(system, tier="critical", actor=cast.mara, now=LATER)
+    assert counts(run_import(cast, own({"tier": "high"}), LATER)) == (0, 0, 1, 0)
+    system.refresh_from_db()
+    assert system.tier == "critical"
+
+
+def test_another_file_says_what_it_takes_back(cast: Cast) -> None:
+    run_import(cast, own({"tier": "high"}))
+    system = System.objects.get()
+    actions.change_system(system, tier="critical", actor=cast.mara, now=LATER)
+    assert counts(run_import(cast, own({"tier": "high"}, {}), LATER)) == (1, 1, 0, 0)
+    system.refresh_from_db()
+    assert system.tier == "high"

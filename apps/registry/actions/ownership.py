@@ -164,13 +164,14 @@ def answer_due(now: datetime) -> date:
 
 def _tell_nominee(nomination: Nomination, system: System, now: datetime) -> None:
     by = nomination.nominated_by.display_name if nomination.nominated_by else "An import"
+    as_interim = " as interim owner" if system.owner_basis == System.Basis.INTERIM else ""
     enqueue(
         key=f"nomination:{nomination.pk}:asked",
         recipient=nomination.nominee,
         subject=f"Accept or decline: answer for {system.name}",
         body=(
             f"{by} nominated you to answer for {system.name} ({system.key}).\n"
-            f"Until you accept, {system.owner.display_name} answers as interim owner or owner.\n"
+            f"Until you accept, {system.owner.display_name} answers{as_interim}.\n"
             f"Accept or decline by {nomination.due_on:%d %b %Y}."
         ),
         path=f"/nominations/{nomination.pk}/",

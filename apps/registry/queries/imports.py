@@ -98,8 +98,11 @@ class _Register:
             self.identities.setdefault(key, set()).add((kind, value))
 
 
-def plan_import(parsed: Parsed, *, lock: bool = False) -> Plan:
-    """What the file would do now. `lock` holds the systems that it names until the transaction ends."""
+def plan_import(parsed: Parsed, *, lock: bool = False, again: bool = False) -> Plan:
+    """What the file would do now. `lock` holds the systems that it names until the transaction ends.
+
+    With `again` the file was imported last: the systems that it brought stay as they are, changed since or not.
+    """
     plan = Plan(parsed, problems=list(parsed.problems))
     register = _Register(parsed, lock=lock)
     people = _known_people(contact for _, contact in parsed.contacts)
@@ -110,6 +113,8 @@ def plan_import(parsed: Parsed, *, lock: bool = False) -> Plan:
         _check_identities(plan, register, row)
         if system is None:
             plan.created.append(row)
+        elif again:
+            plan.unchanged.append(row)
         else:
             _plan_existing(plan, register, row, system)
         person = people.get(plan.contacts[row.row][1])
