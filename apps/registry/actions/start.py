@@ -4,6 +4,7 @@ import csv
 from datetime import datetime
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.audit.actions import record
@@ -28,7 +29,13 @@ def start_portal(
     if Mandate.objects.exists():
         raise Refused("Govportal has been started already. Sign in, or ask the person who holds the mandate.")
     person = provision_person(
-        email=email, display_name=display_name, password=password, functions=[function], actor=actor, now=now
+        email=email,
+        display_name=display_name,
+        password=password,
+        functions=[function],
+        time_zone=settings.ORGANISATION_TIME_ZONE,
+        actor=actor,
+        now=now,
     )
     seat_person(function, person, actor=actor, now=now)
     Mandate.objects.create(holder_id=function, since=now)
