@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -65,6 +66,14 @@ class IdCursor(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = LARGEST_PAGE
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """The position, which is an id. Raises NotFound for any other text."""
+        cursor: Cursor | None = super().decode_cursor(request)
+        position = cursor.position if cursor is not None else None
+        if position is not None and not (position.isascii() and position.isdigit() and len(position) < 19):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 class PageQuery(StrictSerializer):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from allauth.core.exceptions import RateLimited
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +17,8 @@ from apps.registry.models import Mandate
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+# What a browser sends. Pages of other packages would take a PUT for a POST.
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 # Databases that were seen started. A portal never goes back to before its first start.
 _started: set[str] = set()
 
@@ -55,6 +57,8 @@ class ErrorsMiddleware:
             if request.path.startswith("/api/"):
                 return problem_response(400, "No text here can hold a NUL character.")
             return errors.bad_request(request)
+        if request.method not in METHODS and not request.path.startswith("/api/"):
+            return HttpResponseNotAllowed(METHODS)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

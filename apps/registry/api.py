@@ -109,6 +109,16 @@ class IdentityIn(StrictSerializer):
     value = serializers.CharField(max_length=300)
 
 
+class UnitField(serializers.SlugRelatedField[Unit]):
+    """A unit by its code."""
+
+    def to_internal_value(self, data: Any) -> Unit:
+        """The unit. Raises ValidationError for a code of none, and for a text that the database can't hold."""
+        if isinstance(data, str) and "\0" in data:
+            self.fail("does_not_exist", slug_name=self.slug_field, value="")
+        return super().to_internal_value(data)
+
+
 class SystemIn(StrictSerializer):
     """A system to register. Its owner is not chosen here: the interim order says who answers until one accepts."""
 
@@ -116,7 +126,7 @@ class SystemIn(StrictSerializer):
         KEY_PATTERN, max_length=80, help_text="Stable: letters, digits, dot, dash, underscore."
     )
     name = serializers.CharField(max_length=NAME_LENGTH)
-    unit = serializers.SlugRelatedField(slug_field="code", queryset=Unit.objects.all(), help_text="The unit's code.")
+    unit = UnitField(slug_field="code", queryset=Unit.objects.all(), help_text="The unit's code.")
     purpose = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
     stage = serializers.ChoiceField(STAGES, default=Stage.UNKNOWN.value)
     tier = serializers.ChoiceField(TIERS, default=Tier.UNKNOWN.value)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -56,6 +57,7 @@ class PersonField(forms.Field):
     def to_python(self, value: Any) -> Person | None:
         """Raises ValidationError that says what the text is, and to choose a person."""
         text = " ".join(str(value or "").split())
+        ProhibitNullCharactersValidator()(text)
         if not text:
             return None
         found = _people(text)

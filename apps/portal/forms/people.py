@@ -1,6 +1,6 @@
 """People as those who administer them enter and change them; roles; seats."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -18,6 +18,7 @@ ROLE_WORDS = {
     RoleName.BOARD: "Board: reads readiness and signs it",
 }
 _OFF = {"autocomplete": "off"}
+LAST_DAY = date(2199, 12, 31)
 
 
 class PersonForm(forms.Form):
@@ -107,6 +108,8 @@ class GrantForm(forms.Form):
             return None
         if day < clock.local_date(clock.now()):
             raise ValidationError("This day is over. Choose today or a later day.")
+        if day > LAST_DAY:
+            raise ValidationError("This day is too far ahead. Leave it empty, or choose a day before 2200.")
         return datetime.combine(day + timedelta(days=1), time(), clock.organisation_zone())
 
 

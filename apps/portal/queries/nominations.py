@@ -15,6 +15,7 @@ from apps.common.clock import local_date
 from apps.common.errors import NotAllowed
 from apps.people.models import Person
 from apps.portal.queries.system import unit_path
+from apps.portal.queries.systems import known_form
 from apps.registry.models import Nomination, System, Unit
 from apps.registry.queries import on_record, visible_systems
 from apps.registry.rules import Stage
@@ -39,7 +40,7 @@ def open_nomination(system: System) -> Nomination | None:
 def selected_systems(actor: Person, keys: Sequence[str]) -> list[System]:
     """The visible systems among these keys, by name, each with `waiting`: its open nomination in a list."""
     waiting = Nomination.objects.filter(state=Nomination.State.OPEN).select_related("nominee")
-    systems = on_record(visible_systems(actor)).filter(key__in=list(keys)).order_by("name", "pk")
+    systems = on_record(visible_systems(actor)).filter(key__in=known_form(keys)).order_by("name", "pk")
     return list(systems.prefetch_related(Prefetch("nominations", queryset=waiting, to_attr="waiting")))
 
 
