@@ -14,3 +14,5 @@ keepalive = 5
 # Memory that a long report took is given back in the end.
 max_requests = 5000
 max_requests_jitter = 500
+# Nobody steers it by a socket, and two on one machine would fight for its place in the home folder.
+control_socket_disable = True

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import RateLimited
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -12,6 +13,8 @@ from django.urls import reverse
 from apps.common import clock
 from apps.people.models import Person
 from apps.portal.actions import change_password
+
+log = structlog.get_logger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -35,9 +38,15 @@ class AccountAdapter(DefaultAccountAdapter):
             raise RateLimited from error
 
     def send_password_reset_mail(self, user: Person, email: str, context: dict[str, Any]) -> None:
-        """Only to the address of an active human."""
+        """Only to the address of an active human.
+
+        A mail server that is down goes to the log: an error page would tell strangers which addresses are known.
+        """
         if user.is_active and user.kind == Person.Kind.HUMAN and email.lower() == user.email:
-            super().send_password_reset_mail(user, user.email, context)
+            try:
+                super().send_password_reset_mail(user, user.email, context)
+            except OSError as error:  # smtplib's errors are of this kind too
+                log.error("password_reset.not_sent", person=str(user.pk), error=type(error).__name__)
 
     def set_password(self, user: Person, password: str) -> None:
         change_password(user, password, actor=user, now=clock.now())

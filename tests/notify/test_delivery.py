@@ -15,6 +15,7 @@ from django.db import ProgrammingError, transaction
 from apps.notify.delivery import DEACTIVATED, claim_next, deliver_pending, give_up_old_claims, mail_of
 from apps.notify.models import Message
 from apps.notify.queries import outbox_counts, undelivered
+from apps.notify.rules import CLAIM_EXPIRES
 from apps.notify.tasks import deliver_pending as task
 from apps.people.actions import deactivate_person
 from tests.cast import Cast
@@ -138,6 +139,13 @@ def test_the_waits_grow_and_then_it_has_failed(cast: Cast, say: Say, settings: A
     assert (message.state, message.attempts) == ("failed", 6)
     assert "can't be reached" in message.error
     assert list(undelivered(now=now)) == [message]
+
+
+def test_what_a_dead_worker_held_is_shown_before_the_next_sweep(cast: Cast, say: Say) -> None:
+    message = say(cast.ada)
+    claim_next(now=NOW)
+    assert list(undelivered(now=NOW + CLAIM_EXPIRES)) == []
+    assert list(undelivered(now=NOW + CLAIM_EXPIRES + timedelta(seconds=1))) == [message]
 
 
 def test_an_unreachable_server_costs_one_attempt_a_sweep(cast: Cast, say: Say, settings: Any) -> None:
