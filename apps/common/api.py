@@ -70,7 +70,7 @@ class IdCursor(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """The position, which is an id. Raises NotFound for any other text."""
         cursor: Cursor | None = super().decode_cursor(request)
-        position = cursor.position if cursor is not None else None
+        position = None if cursor is None or cursor.position is None else str(cursor.position)
         if position is not None and not (position.isascii() and position.isdigit() and len(position) < 19):
             raise NotFound(self.invalid_cursor_message)
         return cursor

@@ -6,5 +6,5 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 class SessionStore(DatabaseStore):
     """A cookie is a stranger's text: a quoted one can hold a NUL, which PostgreSQL refuses with an error."""
 
-    def _validate_session_key(self, key: str) -> bool:
-        return super()._validate_session_key(key) and key.isascii() and key.isalnum()
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key if session_key and session_key.isascii() and session_key.isalnum() else None)
