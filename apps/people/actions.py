@@ -12,6 +12,7 @@ from django.db.models import Q
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
+from apps.common.saving import save_checked
 from apps.people.models import Function, Person, RoleGrant, Seat
 from apps.people.rules import RoleName, is_role_address
 
@@ -59,8 +60,7 @@ def provision_person(
     else:
         validate_password(password, person)
         person.set_password(password)
-    person.full_clean()
-    person.save(force_insert=True)
+    save_checked(person, force_insert=True)
     person.functions.set(Function.objects.filter(code__in=list(functions)))
     record(
         Kind.PERSON_PROVISIONED,
@@ -117,6 +117,14 @@ def _refuse_who_cannot_act(fields: dict[str, Any]) -> None:
             raise Refused(f"{other.display_name} can't be a {word}: choose an active person.")
 
 
+def held(person: Person) -> Person:
+    """The person as they are now; nobody deactivates or changes them before this transaction ends.
+
+    Shared, so that it holds up nobody who only reads. Lock systems first, then people.
+    """
+    return Person.objects.raw("SELECT * FROM people_person WHERE id = %s FOR SHARE", [person.pk])[0]
+
+
 @transaction.atomic
 def seat_person(function: Function | str, person: Person, *, actor: Actor, now: datetime) -> Seat:
     """Give a function's seat to a person, in place of who held it. Raises Refused for nobody who can act."""
@@ -126,7 +134,11 @@ def seat_person(function: Function | str, person: Person, *, actor: Actor, now: 
     seat = Seat.objects.select_for_update(no_key=True, of=("self",)).select_related("function").get(function_id=code)
     before = seat.holder_id
     seat.holder, seat.since = person, now
-    seat.save(update_fields=["holder", "since"])
+    try:
+        with transaction.atomic():
+            seat.save(update_fields=["holder", "since"])
+    except IntegrityError as error:  # deactivated at the same moment
+        raise Refused(f"{person.display_name} can't hold a seat: choose an active person.") from error
     person.functions.add(seat.function)
     record(
         Kind.SEAT_HELD,
@@ -179,8 +191,7 @@ def grant_role(
     granted_by = actor if isinstance(actor, Person) else None
     RoleGrant.objects.filter(person=person, role=role, revoked_at=None, until__lte=now).update(revoked_at=now)
     grant = RoleGrant(person=person, role=role, granted_by=granted_by, granted_at=now, until=until)
-    grant.full_clean(exclude=["granted_by"])  # a command grants without a person
-    grant.save()
+    save_checked(grant, exclude=["granted_by"])  # a command grants without a person
     record(Kind.ROLE_GRANTED, actor=actor, subject=person_subject(person), now=now, after={"role": str(role)})
     return grant
 

@@ -1,9 +1,10 @@
 """The first start comes before anything else; errors become pages; pages speak in the reader's time zone."""
 
+import logging
 from collections.abc import Callable
 
 from allauth.core.exceptions import RateLimited
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,6 +15,8 @@ from apps.common.errors import NotAllowed, Refused
 from apps.common.problems import problem_response
 from apps.portal.views import errors
 from apps.registry.models import Mandate
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -29,6 +32,15 @@ def is_started() -> bool:
     if name not in _started and Mandate.objects.exists():
         _started.add(name)
     return name in _started
+
+
+# What the database says where two transactions met: unique, foreign key, exclusion; deadlock, serialization.
+COLLISIONS = ("23503", "23505", "23P01", "40P01", "40001")
+
+
+def is_collision(error: Exception) -> bool:
+    """Whether the database ended a transaction because another one was there first. Nothing of it was kept."""
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", "") in COLLISIONS
 
 
 class FirstStartMiddleware:
@@ -69,6 +81,9 @@ class ErrorsMiddleware:
             return errors.refused(request, exception)
         if isinstance(exception, RateLimited):
             return errors.too_many(request)
+        if is_collision(exception):
+            logger.warning("two changes met", exc_info=exception)
+            return errors.collided(request)
         return None
 
     def process_template_response(self, request: HttpRequest, response: TemplateResponse) -> TemplateResponse:

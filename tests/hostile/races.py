@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from apps.common.errors import NotAllowed, Refused
 
-WAITS = 20.0
+WAITS = 20.0  # seconds, then somebody waits for ever
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -61,16 +61,50 @@ def while_open(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any
     return result, outcome[0]
 
 
-def _until_it_waits(done: threading.Event) -> None:
-    """Until some other connection waits for a lock of this one, or the other thread has ended."""
-    for _ in range(400):
+def while_held(lock: str, row: Any, *acts: Callable[[], Any]) -> list[Any]:
+    """All begin while a third party holds a row that they need; then it lets go and they meet.
+
+    Deterministic: the next one begins when the one before it waits. An act that does not need the row may end.
+    """
+    results: list[Any] = [None] * len(acts)
+
+    def run(place: int, act: Callable[[], Any], done: threading.Event) -> None:
+        try:
+            results[place] = act()
+        except Exception as error:
+            results[place] = error
+        finally:
+            done.set()
+            connection.close()
+
+    threads = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(lock, [row])
+        for place, act in enumerate(acts):
+            done = threading.Event()
+            threads.append(threading.Thread(target=run, args=(place, act, done)))
+            threads[-1].start()
+            _until_it_waits(done, waiting=place + 1)
+    for thread in threads:
+        thread.join(WAITS)
+    assert not any(thread.is_alive() for thread in threads), "they wait for each other"
+    return results
+
+
+_WAITING = """
+SELECT count(DISTINCT pid) FROM pg_locks l JOIN pg_database d ON d.datname = current_database()
+WHERE NOT granted AND pid IN (SELECT pid FROM pg_locks WHERE database = d.oid)
+"""
+
+
+def _until_it_waits(done: threading.Event, *, waiting: int = 1) -> None:
+    """Until so many connections to this database wait for a lock, or the other thread has ended."""
+    for _ in range(1000):
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-            )
-            if cursor.fetchone()[0] or done.wait(0.01):
+            cursor.execute(_WAITING)
+            if cursor.fetchone()[0] >= waiting or done.wait(0.005):
                 return
-    raise AssertionError("the second neither waits nor ends")
+    raise AssertionError("it neither waits nor ends")
 
 
 def sentence(result: Any) -> bool:

@@ -27,6 +27,12 @@ def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "portal/refused.html", {"reason": str(exception)}, status=422)
 
 
+def collided(request: HttpRequest) -> HttpResponse:
+    """409: two people changed the same at the same moment, and the database let one of them."""
+    reason = "Somebody changed the same thing at the same moment. Look at it again, then repeat what you did."
+    return render(request, "portal/refused.html", {"reason": reason}, status=409)
+
+
 def too_many(request: HttpRequest) -> HttpResponse:
     """429: too many attempts."""
     response = render(request, "429.html", status=429)

@@ -2,9 +2,15 @@
 
 from collections.abc import Sequence
 
+from django.db import connection
+
 from apps.access.actions import replace_grants
 from apps.registry.models import SystemUserPermission
 
+# Who answers for them keeps the deputy that the grants are made from until this transaction ends.
+_HOLD_OWNERS = """
+SELECT FROM people_person WHERE id IN (SELECT owner_id FROM registry_system WHERE id = ANY(%s)) ORDER BY id FOR SHARE
+"""
 _WANTED = """
 SELECT s.id, s.owner_id FROM registry_system s WHERE s.id = ANY(%(ids)s)
 UNION SELECT s.id, p.deputy_id FROM registry_system s JOIN people_person p ON p.id = s.owner_id
@@ -17,6 +23,8 @@ UNION SELECT r.system_id, r.person_id FROM registry_raciassignment r
 
 
 def sync_grants(system_ids: Sequence[int]) -> None:
-    """Bring the grants on these systems in line with the facts. Two statements for any number of systems."""
+    """Bring the grants on these systems in line with the facts. Three statements for any number of systems."""
     if system_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLD_OWNERS, [list(system_ids)])
         replace_grants(SystemUserPermission, "answer_for_system", _WANTED, system_ids)

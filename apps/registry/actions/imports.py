@@ -14,6 +14,7 @@ from apps.common.errors import Refused
 from apps.people.models import Person
 from apps.registry.actions.import_apply import Application
 from apps.registry.actions.import_undo import retire_untouched
+from apps.registry.actions.succession import hold_tree
 from apps.registry.models import ImportRun, Mandate
 from apps.registry.queries.imports import Plan, plan_import, report_of
 from apps.registry.rules.imports import FileProblem, Problem, read_rows
@@ -132,6 +133,7 @@ def apply_import(run: ImportRun, *, actor: Actor, now: datetime, reviewed: str =
 
 def _apply(run: ImportRun, actor: Actor, now: datetime, reviewed: str) -> ImportRun:
     _one_at_a_time()
+    hold_tree()
     run = _waiting(run)
     plan = review_content(_content(run), run.format, lock=True)
     if plan.fingerprint() != (reviewed or run.report["fingerprint"]):

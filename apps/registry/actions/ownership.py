@@ -1,10 +1,11 @@
 """Who answers: nominate, accept, decline, withdraw; and the one place where an owner changes."""
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from apps.audit.actions import record
@@ -13,6 +14,7 @@ from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.common.workdays import add_working_days
 from apps.notify.actions import enqueue
+from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.actions.grants import sync_grants
 from apps.registry.models import Nomination, OwnershipTerm, System
@@ -35,19 +37,44 @@ def locked(system: System) -> System:
     return System.objects.select_for_update(no_key=True).get(pk=system.pk)
 
 
+def locked_in_order(systems: Iterable[System]) -> list[System]:
+    """Several systems' rows, locked in the order of their ids, so that two such verbs can't wait for each other."""
+    ids = [system.pk for system in systems]
+    return list(System.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk"))
+
+
+@contextmanager
+def owner_can_act() -> Iterator[None]:
+    """Around a write that names an owner. Raises Refused for one who was deactivated at the same moment."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if "system_owner_active" not in str(error):
+            raise
+        raise Refused(
+            "The person who would answer was deactivated at the same moment. Nothing was changed. Try again."
+        ) from error
+
+
 def change_owner(system: System, person: Person, basis: str, *, now: datetime, derivation: list[Any]) -> None:
     """Close the current term, open the next and point the system at its person. The system has to be locked.
 
-    Does not write to the trail: the verb that calls it does.
+    Where the clock has not moved on since the current term began, or went back, that term lasts one microsecond:
+    terms never overlap and none is empty. Does not write to the trail: the verb that calls it does. Raises Refused
+    for a person who was deactivated at the same moment.
     """
     current = OwnershipTerm.objects.filter(system=system, period__upper_inf=True).first()
+    begins = now
     if current is not None:
-        OwnershipTerm.objects.filter(pk=current.pk).update(period=DateTimeTZRange(current.period.lower, now))
+        begins = max(now, current.period.lower + timedelta(microseconds=1))
+        OwnershipTerm.objects.filter(pk=current.pk).update(period=DateTimeTZRange(current.period.lower, begins))
     OwnershipTerm.objects.create(
-        system=system, person=person, basis=basis, period=DateTimeTZRange(now, None), derivation=derivation
+        system=system, person=person, basis=basis, period=DateTimeTZRange(begins, None), derivation=derivation
     )
     system.owner, system.owner_basis, system.updated_at = person, basis, now
-    system.save(update_fields=["owner", "owner_basis", "updated_at"])
+    with owner_can_act():
+        system.save(update_fields=["owner", "owner_basis", "updated_at"])
 
 
 def require_can_answer(person: Person) -> None:
@@ -76,6 +103,7 @@ def nominate_owner(
     another nomination is open.
     """
     system = locked(system)
+    nominee = held(nominee)
     require_can_answer(nominee)
     if system.stage == Stage.RETIRED:
         raise Refused(f"{system.name} is retired. Nobody is nominated for a retired system.")
@@ -127,7 +155,7 @@ def nominate_many(
     """
     nominations = [
         nominate_owner(system, nominee, actor=actor, now=now, reason=reason, tell=False)
-        for system in sorted(systems, key=lambda system: system.pk)
+        for system in locked_in_order(systems)
     ]
     if not nominations:
         raise Refused("Choose at least one system.")
@@ -197,7 +225,7 @@ def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) ->
     """
     nomination = _open(nomination)
     _require_nominee(nomination, actor)
-    require_can_answer(nomination.nominee)
+    require_can_answer(held(nomination.nominee))
     system, before = nomination.system, nomination.system.owner
     _answer(nomination, Nomination.State.ACCEPTED, now)
     steps = [

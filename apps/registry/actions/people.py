@@ -11,14 +11,16 @@ from apps.audit.rules import Actor, Kind
 from apps.people import actions as people
 from apps.people.models import Person, Seat
 from apps.registry.actions.grants import sync_grants
-from apps.registry.actions.ownership import system_subject
-from apps.registry.actions.succession import apply_interim_changes, interim_changes
+from apps.registry.actions.ownership import locked_in_order, system_subject
+from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes
 from apps.registry.models import Mandate, Nomination, System
 
 
 @transaction.atomic
 def change_person(person: Person, *, actor: Actor, now: datetime, **fields: Any) -> Person:
     """people.change_person, and the new deputy sees the systems that the person answers for."""
+    if "deputy" in fields:
+        locked_in_order(System.objects.filter(owner=person).only("pk"))
     changed = people.change_person(person, actor=actor, now=now, **fields)
     if "deputy" in fields:
         sync_grants(list(System.objects.filter(owner=person).values_list("pk", flat=True)))
@@ -28,6 +30,7 @@ def change_person(person: Person, *, actor: Actor, now: datetime, **fields: Any)
 @transaction.atomic
 def seat_person(function: str, person: Person, *, actor: Actor, now: datetime) -> Seat:
     """people.seat_person; where the seat holds the mandate, what it stands in for goes to the new holder."""
+    change_tree()
     seat = people.seat_person(function, person, actor=actor, now=now)
     if Mandate.objects.filter(holder_id=function).exists():
         cause = latest_event_id(Kind.SEAT_HELD, "seat", function)
@@ -38,8 +41,10 @@ def seat_person(function: str, person: Person, *, actor: Actor, now: datetime) -
 @transaction.atomic
 def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: str = "") -> Person:
     """people.deactivate_person, and nominations that wait for the person's answer are withdrawn."""
-    waiting = list(Nomination.objects.select_related("system").filter(nominee=person, state="open").order_by("system"))
+    asked = Nomination.objects.select_related("system").filter(nominee=person, state="open").order_by("system")
+    locked_in_order(nomination.system for nomination in asked)  # systems first, as every verb does
     gone = people.deactivate_person(person, actor=actor, now=now, reason=reason)
+    waiting = list(asked.all())
     if waiting:
         Nomination.objects.filter(pk__in=[nomination.pk for nomination in waiting], state="open").update(
             state="withdrawn", answered_at=now, answer_reason="The nominee was deactivated."

@@ -12,6 +12,7 @@ from apps.audit.actions import Entry, record_many
 from apps.audit.rules import Actor, Kind, Subject
 from apps.people.models import Person
 from apps.registry.actions.grants import sync_grants
+from apps.registry.actions.ownership import owner_can_act
 from apps.registry.models import System
 from apps.registry.queries.succession import Succession
 from apps.registry.rules import Step
@@ -28,16 +29,26 @@ WHERE s.unit_id IN (SELECT id FROM down) AND s.owner_basis = 'interim' AND s.sta
 ORDER BY s.id FOR NO KEY UPDATE OF s
 """
 
+# The trigger that keeps the search text writes all of them, in an order of its own.
+_LOCK_BELOW_SQL = """
+WITH RECURSIVE down(id) AS (
+    SELECT %(unit)s::bigint UNION SELECT u.id FROM registry_unit u JOIN down ON u.parent_id = down.id)
+SELECT FROM registry_system WHERE unit_id IN (SELECT id FROM down) ORDER BY id FOR NO KEY UPDATE
+"""
+
 _CHANGES = (
     "SELECT * FROM unnest(%(systems)s::bigint[], %(people)s::uuid[], %(steps)s::jsonb[]) AS c(system, person, steps)"
 )
 _CLOSE_SQL = """
-UPDATE registry_ownershipterm SET period = tstzrange(lower(period), %(now)s)
+UPDATE registry_ownershipterm
+SET period = tstzrange(lower(period), greatest(%(now)s, lower(period) + interval '1 microsecond'))
 WHERE system_id = ANY(%(systems)s) AND upper_inf(period)
 """
 _OPEN_SQL = f"""
 INSERT INTO registry_ownershipterm (system_id, person_id, basis, period, derivation)
-SELECT c.system, c.person, 'interim', tstzrange(%(now)s, NULL), c.steps FROM ({_CHANGES}) AS c
+SELECT c.system, c.person, 'interim',
+    tstzrange((SELECT max(upper(t.period)) FROM registry_ownershipterm t WHERE t.system_id = c.system), NULL), c.steps
+FROM ({_CHANGES}) AS c
 """
 _POINT_SQL = f"""
 UPDATE registry_system s SET owner_id = c.person, updated_at = %(now)s FROM ({_CHANGES}) AS c WHERE s.id = c.system
@@ -52,6 +63,24 @@ class InterimChange:
     before: str
     person: Person
     steps: list[Step]
+
+
+def hold_tree() -> None:
+    """Nobody changes who answers in the interim, by the unit tree or the mandate, before this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtext('registry_succession'))")
+
+
+def change_tree() -> None:
+    """Wait for those who hold the tree, and keep them waiting: what they register is then seen and follows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('registry_succession'))")
+
+
+def lock_systems_below(unit_id: int) -> None:
+    """Lock every system of a unit and of those below it, in the order of their ids as every verb does."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_BELOW_SQL, {"unit": unit_id})
 
 
 def interim_changes(unit_id: int | None) -> list[InterimChange]:
@@ -80,7 +109,7 @@ def apply_interim_changes(
         "people": [change.person.pk for change in changes],
         "steps": [json.dumps([step.as_json() for step in change.steps]) for change in changes],
     }
-    with connection.cursor() as cursor:
+    with owner_can_act(), connection.cursor() as cursor:
         for statement in (_CLOSE_SQL, _OPEN_SQL, _POINT_SQL):
             cursor.execute(statement, values)
     sync_grants(systems)

@@ -11,8 +11,10 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind
 from apps.common.errors import Refused
+from apps.common.saving import save_checked
 from apps.registry.actions.grants import sync_grants
-from apps.registry.actions.ownership import locked, system_subject
+from apps.registry.actions.ownership import locked, owner_can_act, system_subject
+from apps.registry.actions.succession import hold_tree
 from apps.registry.models import Nomination, OwnershipTerm, System, SystemIdentity
 from apps.registry.queries.succession import interim_for
 from apps.registry.rules import Stage
@@ -40,14 +42,15 @@ def register_system(
     Raises Refused before the first start, ValidationError for a bad field or a key that is taken.
     """
     _refuse_unknown(fields)
+    hold_tree()
     owner, steps = interim_for(fields["unit"])
     system = System(
         key=key, owner=owner, owner_basis=System.Basis.INTERIM, contact_given=contact_given,
         created_at=now, updated_at=now, **fields,
     )  # fmt: skip
     system.retired_at = now if system.stage == Stage.RETIRED else None
-    system.full_clean(exclude=["owner_must_be_active", "owner_must_be"])
-    system.save(force_insert=True)
+    with owner_can_act():
+        save_checked(system, exclude=["owner_must_be_active", "owner_must_be"], force_insert=True)
     OwnershipTerm.objects.create(
         system=system,
         person=owner,
@@ -183,7 +186,6 @@ def _set_identities(system: System, identities: Identities) -> None:
     for kind, value in sorted(wanted - kept):
         identity = SystemIdentity(system=system, kind=kind, value=value)
         try:
-            identity.full_clean()
+            save_checked(identity)
         except ValidationError as error:
             raise ValidationError({"identities": f"{value}: {' '.join(error.messages)}"}) from error
-        identity.save()

@@ -8,9 +8,10 @@ from django.db import transaction
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
+from apps.common.saving import save_checked
 from apps.people.models import Person
 from apps.registry.actions.ownership import require_can_answer
-from apps.registry.actions.succession import apply_interim_changes, interim_changes
+from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes, lock_systems_below
 from apps.registry.models import Unit
 
 
@@ -33,8 +34,7 @@ def create_unit(
     if head is not None:
         require_can_answer(head)
     unit = Unit(name=name.strip(), code=code.strip(), parent=parent, head=head)
-    unit.full_clean()
-    unit.save(force_insert=True)
+    save_checked(unit, force_insert=True)
     record(Kind.UNIT_CREATED, actor=actor, subject=unit_subject(unit), now=now, after=_facts(unit))
     return unit
 
@@ -48,15 +48,18 @@ def change_unit(unit: Unit, *, actor: Actor, now: datetime, **fields: Any) -> tu
     """
     if unknown := set(fields) - {"name", "code", "parent", "head"}:
         raise TypeError(f"not a field of a unit: {', '.join(sorted(unknown))}")
+    change_tree()
     unit = Unit.objects.select_for_update(no_key=True, of=("self",)).get(pk=unit.pk)
     before = _facts(unit)
     if fields.get("head") is not None:
         require_can_answer(fields["head"])
     _refuse_circle(unit, fields.get("parent"))
-    for name, value in fields.items():
-        setattr(unit, name, value)
-    unit.full_clean()
-    unit.save()
+    changed = [name for name, value in fields.items() if getattr(unit, name) != value]
+    for name in changed:
+        setattr(unit, name, fields[name])
+    if {"name", "code", "parent"} & set(changed):
+        lock_systems_below(unit.pk)
+    save_checked(unit, update_fields=changed)
     changes = interim_changes(unit.pk)
     event = record(
         Kind.UNIT_CHANGED,

@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.audit.actions import record
 from apps.audit.rules import Kind, Subject
 from apps.common.errors import NotAllowed
+from apps.common.saving import save_checked
 from apps.people.models import Person
 from apps.registry.models import SavedView
 
@@ -15,8 +16,7 @@ from apps.registry.models import SavedView
 def save_view(*, name: str, query: str, shared: bool, actor: Person, now: datetime) -> SavedView:
     """Keep a filtered list under a name. Raises ValidationError for no name or one that is taken."""
     view = SavedView(person=actor, name=name.strip(), query=query, shared=shared, created_at=now)
-    view.full_clean()
-    view.save(force_insert=True)
+    save_checked(view, force_insert=True)
     subject = Subject("view", str(view.pk), view.name)
     record(Kind.VIEW_SAVED, actor=actor, subject=subject, now=now, after={"query": query, "shared": shared})
     return view
