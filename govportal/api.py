@@ -18,6 +18,7 @@ from rest_framework.views import set_rollback
 import apps.access.api  # noqa: F401  (describes our tokens in the schema)
 from apps.common.errors import NotAllowed, Refused
 from apps.common.problems import PROBLEM_TYPE, Errors, problem, problem_response
+from apps.common.saving import is_collision
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,9 @@ def _body(error: Exception) -> dict[str, Any]:
         return problem(403, "You may not do this.")
     if isinstance(error, exceptions.APIException):
         return problem(error.status_code, str(error.detail))
+    if is_collision(error):
+        logger.warning("two changes met", exc_info=error)
+        return problem(409, "Somebody changed the same thing at the same moment. Nothing was changed. Ask again.")
     logger.error("unforeseen error in the API", exc_info=error)
     return problem(status.HTTP_500_INTERNAL_SERVER_ERROR, "Govportal made a mistake. It is logged under `instance`.")
 

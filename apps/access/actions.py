@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from apps.access.models import ApiToken
-from apps.audit.actions import record
+from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
 from apps.people.models import Person
@@ -93,6 +94,15 @@ def issue_token(
 def digest_of(secret: str) -> bytes:
     """SHA-256 of a token. The secret has 256 random bits, so that a slow hash would add nothing."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def revoke_tokens_of(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID | None) -> None:
+    """End every token of a person, because of another act: whoever comes back issues new ones."""
+    live = list(ApiToken.objects.select_for_update(no_key=True).filter(person=person, revoked_at=None).order_by("pk"))
+    if live:
+        ApiToken.objects.filter(pk__in=[token.pk for token in live]).update(revoked_at=now)
+        entries = [Entry(Kind.API_TOKEN_REVOKED, Subject("token", str(token.pk), token.name)) for token in live]
+        record_many(entries, actor=actor, now=now, cause=cause)
 
 
 @transaction.atomic

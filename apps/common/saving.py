@@ -3,8 +3,16 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Model
+
+# What the database says where two transactions met: unique, foreign key, exclusion; deadlock, serialization.
+COLLISIONS = ("23503", "23505", "23P01", "40P01", "40001")
+
+
+def is_collision(error: Exception) -> bool:
+    """Whether the database ended a transaction because another one was there first. Nothing of it was kept."""
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", "") in COLLISIONS
 
 
 def save_checked(row: Model, *, exclude: Collection[str] | None = None, **saving: Any) -> None:

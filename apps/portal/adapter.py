@@ -1,11 +1,13 @@
 """How allauth meets our people: no sign-up, our words, a real 429, mail through the configured server."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import RateLimited
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
@@ -47,6 +49,14 @@ class AccountAdapter(DefaultAccountAdapter):
                 super().send_password_reset_mail(user, user.email, context)
             except OSError as error:  # smtplib's errors are of this kind too
                 log.error("password_reset.not_sent", person=str(user.pk), error=type(error).__name__)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """At our own address: the one that a request names can be a stranger's choice, down to the port."""
+        return f"{settings.SITE_URL}{urlsplit(super().get_reset_password_from_key_url(key)).path}"
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """One count an account. allauth adds the host of the request, of which a stranger chooses the port."""
+        return str(credentials.get("email") or credentials.get("username") or "").strip().lower()
 
     def set_password(self, user: Person, password: str) -> None:
         change_password(user, password, actor=user, now=clock.now())

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from allauth.core.exceptions import RateLimited
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.common.clock import zone_named
 from apps.common.errors import NotAllowed, Refused
 from apps.common.problems import problem_response
+from apps.common.saving import is_collision
 from apps.portal.views import errors
 from apps.registry.models import Mandate
 
@@ -32,15 +33,6 @@ def is_started() -> bool:
     if name not in _started and Mandate.objects.exists():
         _started.add(name)
     return name in _started
-
-
-# What the database says where two transactions met: unique, foreign key, exclusion; deadlock, serialization.
-COLLISIONS = ("23503", "23505", "23P01", "40P01", "40001")
-
-
-def is_collision(error: Exception) -> bool:
-    """Whether the database ended a transaction because another one was there first. Nothing of it was kept."""
-    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", "") in COLLISIONS
 
 
 class FirstStartMiddleware:

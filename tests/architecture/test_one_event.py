@@ -34,7 +34,7 @@ FILE = template_csv().encode()
 # Parts of verbs, and sweeps that call a verb for each row.
 NO_VERBS = {
     "answer_due", "apply_interim_changes", "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
-    "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched",
+    "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched", "revoke_tokens_of",
 }  # fmt: skip
 
 

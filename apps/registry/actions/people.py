@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.access.actions import revoke_tokens_of
 from apps.audit.actions import Entry, record_many
 from apps.audit.queries import latest_event_id
 from apps.audit.rules import Actor, Kind
@@ -40,11 +41,13 @@ def seat_person(function: str, person: Person, *, actor: Actor, now: datetime) -
 
 @transaction.atomic
 def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: str = "") -> Person:
-    """people.deactivate_person, and nominations that wait for the person's answer are withdrawn."""
+    """people.deactivate_person; nominations that wait for the person's answer are withdrawn, their tokens end."""
     asked = Nomination.objects.select_related("system").filter(nominee=person, state="open").order_by("system")
     locked_in_order(nomination.system for nomination in asked)  # systems first, as every verb does
     gone = people.deactivate_person(person, actor=actor, now=now, reason=reason)
     waiting = list(asked.all())
+    cause = latest_event_id(Kind.PERSON_DEACTIVATED, "person", str(person.pk))
+    revoke_tokens_of(person, actor=actor, now=now, cause=cause)
     if waiting:
         Nomination.objects.filter(pk__in=[nomination.pk for nomination in waiting], state="open").update(
             state="withdrawn", answered_at=now, answer_reason="The nominee was deactivated."
@@ -60,6 +63,5 @@ def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: st
             )
             for nomination in waiting
         ]
-        cause = latest_event_id(Kind.PERSON_DEACTIVATED, "person", str(person.pk))
         record_many(entries, actor=actor, now=now, cause=cause)
     return gone
