@@ -16,9 +16,9 @@ def organisation_zone() -> ZoneInfo:
     return ZoneInfo(settings.ORGANISATION_TIME_ZONE)
 
 
-def local_date(moment: datetime) -> date:
-    """The organisation's calendar date at a moment."""
-    return moment.astimezone(organisation_zone()).date()
+def local_date(moment: datetime, zone: ZoneInfo | None = None) -> date:
+    """The calendar date at a moment, in the organisation's zone or in another."""
+    return moment.astimezone(zone or organisation_zone()).date()
 
 
 def zone_named(name: str) -> ZoneInfo:

@@ -6,7 +6,10 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
 from django.db import models
+from django.db.models import Func, Value
 from django.db.models.functions import Lower
 
 from apps.people.rules import RoleName, initials
@@ -47,6 +50,8 @@ class Person(AbstractBaseUser, PermissionsMixin):
         "people.Function", blank=True, related_name="people"
     )
     is_active = models.BooleanField(default=True)
+    # The last working day, once it is known. Who leaves soon takes nothing over.
+    leaving_on = models.DateField(null=True, blank=True)
     is_invented = models.BooleanField(default=False)
     theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.SYSTEM, blank=True)
     shortcuts = models.BooleanField("single-key shortcuts", default=True)
@@ -137,6 +142,8 @@ class Seat(models.Model):
     function = models.OneToOneField(Function, models.PROTECT, primary_key=True, related_name="seat")
     holder = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="seats")
     since = models.DateTimeField(null=True, blank=True)
+    # Taken over by rule because the holder left, until somebody is seated.
+    is_interim = models.BooleanField(default=False)
 
     class Meta:
         constraints = (
@@ -148,6 +155,71 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"seat of {self.function_id}"
+
+
+class Absence(models.Model):
+    """Days on which somebody does not answer: away, or present and having delegated.
+
+    Days are local to the person (`Person.time_zone`), first and last included. Who acts meanwhile is computed by
+    `queries.acting_for`, never typed: the delegate named here, else the deputy, else who comes next.
+    """
+
+    class Kind(models.TextChoices):
+        AWAY = "away", "Away"
+        DELEGATED = "delegated", "Delegated"
+
+    class Source(models.TextChoices):
+        PERSON = "person", "Entered here"
+        CALENDAR = "calendar", "From a calendar file"
+        DIRECTORY = "directory", "From the HR file"
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="absences")
+    kind = models.CharField(max_length=9, choices=Kind.choices, default=Kind.AWAY)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    delegate = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="stands_in_during")
+    source = models.CharField(max_length=9, choices=Source.choices, default=Source.PERSON)
+    # The UID of the calendar entry (RFC 5545 3.8.4.7), so that the same file twice changes nothing.
+    uid = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField()
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("starts_on", "pk")
+        constraints = (
+            ExclusionConstraint(
+                name="absence_once_a_day",
+                expressions=[
+                    ("person", RangeOperators.EQUAL),
+                    (Func("starts_on", "ends_on", Value("[]"), function="daterange"), RangeOperators.OVERLAPS),
+                ],
+                condition=models.Q(cancelled_at=None),
+                violation_error_message="There is an absence on some of these days already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ends_on__gte=models.F("starts_on")),
+                name="absence_ends_after_start",
+                violation_error_message="The last day is not before the first.",
+            ),
+            models.CheckConstraint(condition=models.Q(kind__in=["away", "delegated"]), name="absence_known_kind"),
+            models.CheckConstraint(
+                condition=~models.Q(kind="delegated") | models.Q(delegate__isnull=False),
+                name="absence_delegation_names_somebody",
+                violation_error_message="Name the person to whom you delegate.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(delegate=None) | ~models.Q(delegate=models.F("person")),
+                name="absence_delegate_is_another",
+                violation_error_message="Nobody stands in for themselves. Choose another person.",
+            ),
+        )
+        indexes = (
+            models.Index("person", "ends_on", condition=models.Q(cancelled_at=None), name="absence_in_force"),
+            models.Index("ends_on", "starts_on", condition=models.Q(cancelled_at=None), name="absence_by_day"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.starts_on} to {self.ends_on}"
 
 
 class RoleGrant(models.Model):

@@ -1,7 +1,13 @@
 """Names of functions, roles and seats; what counts as a person. No Django here."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
+
+# Who leaves within as many days takes nothing over: an interim owner should last until somebody accepts.
+LEAVING_SOON = 30
 
 # Function code -> (function, title of its seat). The order is the order of the matrix.
 FUNCTIONS: dict[str, tuple[str, str]] = {
@@ -22,6 +28,30 @@ class RoleName(StrEnum):
     ADMINISTRATOR = "administrator"
     AUDITOR = "auditor"
     BOARD = "board"
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Somebody who could act for a person: why them, and whether they can today. `person_id` None: nobody named."""
+
+    source: str  # delegate | deputy | manager
+    person_id: str | None
+    outcome: str  # chosen | nobody | inactive | absent
+
+
+def stand_in(candidates: Iterable[StandIn]) -> tuple[StandIn | None, list[StandIn]]:
+    """The first candidate who can act, and every step that led there. Candidates come as "chosen" if they can."""
+    steps: list[StandIn] = []
+    for candidate in candidates:
+        steps.append(candidate)
+        if candidate.outcome == "chosen":
+            return candidate, steps
+    return None, steps
+
+
+def leaves_soon(leaving_on: date | None, today: date) -> bool:
+    """Whether somebody's last day has passed or is near, so that nothing is handed to them by rule."""
+    return leaving_on is not None and leaving_on <= today + timedelta(days=LEAVING_SOON)
 
 
 # Local parts that name a duty or a team. Such an address reaches whoever reads it today: nobody answers.

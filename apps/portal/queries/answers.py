@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from apps.common import clock
 from apps.common.clock import local_date, zone_named
 from apps.people.models import Person
 from apps.people.queries import acting_for
@@ -208,7 +209,7 @@ def _lead(system: System, scenario: Scenario, facts: _Facts, steps: list[Step]) 
     if person is None:
         steps.append(Step(False, f"{rule}, {lead.source}: the seat {party} is vacant"))
         return None, ""
-    person = acting_for(person)
+    person = acting_for(person, clock.now()).acts
     if not _can_act(person):
         steps.append(Step(False, f"{rule}, {lead.source}: {person.display_name} is deactivated"))
         return None, ""

@@ -1,0 +1,1 @@
+"""Brings people in, moves them, and lets them go without leaving a hole."""

@@ -1,0 +1,1 @@
+"""Everything that should not be so, until it is put right."""
