@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import RangeOperators
 from django.db import models
 from django.db.models import Func, Value
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from apps.people.rules import RoleName, initials
 
@@ -53,6 +54,8 @@ class Person(AbstractBaseUser, PermissionsMixin):
     # The last working day, once it is known. Who leaves soon takes nothing over.
     leaving_on = models.DateField(null=True, blank=True)
     is_invented = models.BooleanField(default=False)
+    # Counted up to sign somebody out everywhere: each session carries the number that it began with.
+    session_round = models.PositiveIntegerField(default=0)
     theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.SYSTEM, blank=True)
     shortcuts = models.BooleanField("single-key shortcuts", default=True)
     created_at = models.DateTimeField()
@@ -102,6 +105,11 @@ class Person(AbstractBaseUser, PermissionsMixin):
     @property
     def initials(self) -> str:
         return initials(self.display_name)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session has to match: the password, and the round of sessions. Django compares it at each request."""
+        kept = self.password + (f"#{self.session_round}" if self.session_round else "")
+        return salted_hmac("people.Person.session", kept, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def audit_id(self) -> str:
