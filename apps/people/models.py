@@ -169,7 +169,8 @@ class Absence(models.Model):
     """Days on which somebody does not answer: away, or present and having delegated.
 
     Days are local to the person (`Person.time_zone`), first and last included. Who acts meanwhile is computed by
-    `queries.acting_for`, never typed: the delegate named here, else the deputy, else who comes next.
+    `queries.acting_for`, never typed: the delegate named here, else the deputy, else who comes next. A row is only
+    ever cancelled, and what is changed is a new row, so that who acted on a past day stays known.
     """
 
     class Kind(models.TextChoices):
@@ -191,6 +192,8 @@ class Absence(models.Model):
     uid = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField()
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    # Whether today is one of the days, as the verbs and the sweep saw it last: what grants are made from.
+    in_force = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("starts_on", "pk")
@@ -220,10 +223,20 @@ class Absence(models.Model):
                 name="absence_delegate_is_another",
                 violation_error_message="Nobody stands in for themselves. Choose another person.",
             ),
+            models.CheckConstraint(
+                condition=models.Q(cancelled_at=None) | models.Q(in_force=False), name="absence_cancelled_is_over"
+            ),
+            models.UniqueConstraint(
+                fields=["person", "uid"],
+                condition=models.Q(cancelled_at=None) & ~models.Q(uid=""),
+                name="absence_entry_once",
+                violation_error_message="This calendar entry is here already.",
+            ),
         )
         indexes = (
             models.Index("person", "ends_on", condition=models.Q(cancelled_at=None), name="absence_in_force"),
             models.Index("ends_on", "starts_on", condition=models.Q(cancelled_at=None), name="absence_by_day"),
+            models.Index("id", condition=models.Q(in_force=True), name="absence_now"),
         )
 
     def __str__(self) -> str:
