@@ -18,7 +18,6 @@ from apps.access.queries import may, require
 from apps.access.rules import Permission
 from apps.attestations import queries
 from apps.attestations.actions import (
-    Confirmation,
     Stale,
     remind_open,
     save_answers,
@@ -44,6 +43,7 @@ from apps.common.csv_export import csv_response
 from apps.common.errors import Refused
 from apps.people.models import Person
 from apps.people.requests import signed_in
+from apps.people.rules import Confirmation
 from apps.registry.models import System
 
 CSV_HEADER = (
@@ -389,7 +389,7 @@ def _sign(request: HttpRequest, desk: Desk, form: SignForm) -> HttpResponse:
             version=read_version(request.POST),
             declared_true=form.cleaned_data["declare"],
             typed_name=form.cleaned_data["name"],
-            confirmation=Confirmation(form.method, now),
+            confirmation=form.confirmation or Confirmation("", now),
             actor=desk.person,
             now=now,
         )

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 # Who leaves within as many days takes nothing over: an interim owner should last until somebody accepts.
 LEAVING_SOON = 30
+
+# How long a proof of identity is good for the signature that it was made for.
+CONFIRMED_WITHIN = timedelta(minutes=5)
 
 # Function code -> (function, title of its seat). The order is the order of the matrix.
 FUNCTIONS: dict[str, tuple[str, str]] = {
@@ -28,6 +31,21 @@ class RoleName(StrEnum):
     ADMINISTRATOR = "administrator"
     AUDITOR = "auditor"
     BOARD = "board"
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """That a person proved again who they are: how, and when.
+
+    `method`: password, password+totp, password+recovery_codes, totp, recovery_codes, passkey, or sso:<provider>.
+    """
+
+    method: str
+    at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it was made, and not more than five minutes ago."""
+        return bool(self.method) and now - CONFIRMED_WITHIN <= self.at <= now
 
 
 @dataclass(frozen=True)

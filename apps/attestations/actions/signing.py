@@ -1,8 +1,7 @@
 """Signing: the person, the answers, the frozen facts and the moment bound together, once and for ever."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -27,19 +26,9 @@ from apps.audit.rules import Kind
 from apps.common.clock import local_date
 from apps.common.errors import Refused
 from apps.people.models import Person
+from apps.people.rules import Confirmation
 from apps.registry.actions.ownership import system_subject
 from apps.registry.models import System
-
-# How long a confirmation of identity is good for the signature that it was made for.
-CONFIRMED_WITHIN = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """That the person proved again who they are: how, and when."""
-
-    method: str
-    at: datetime
 
 
 @transaction.atomic
@@ -105,7 +94,7 @@ def _refuse_unconfirmed(
         raise Refused("Tick the box to confirm the declaration.")
     if not same_name(typed_name, actor.display_name):
         raise Refused(f"Type your name as it is in your profile: {actor.display_name}.")
-    if not confirmation.method or not now - CONFIRMED_WITHIN <= confirmation.at <= now:
+    if not confirmation.holds(now):
         raise Refused("Confirm again that it is you, then sign.")
 
 

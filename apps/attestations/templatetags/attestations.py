@@ -14,6 +14,9 @@ _AUTH_WORDS = {
     "password": "Password",
     "password+totp": "Password and authenticator code",
     "password+recovery_codes": "Password and recovery code",
+    "passkey": "Passkey",
+    "totp": "Authenticator code",
+    "recovery_codes": "Recovery code",
 }
 
 
@@ -60,7 +63,7 @@ def _day(day: date) -> str:
 @register.simple_tag
 def auth_words(method: str) -> str:
     """How the signer was confirmed."""
-    return _AUTH_WORDS.get(method, method)
+    return "Identity provider" if method.startswith("sso:") else _AUTH_WORDS.get(method, method)
 
 
 @register.simple_tag
