@@ -59,7 +59,8 @@ def record_many(
     month = now.astimezone(UTC).date().replace(day=1)
     _ensure_month(month)
     rows = [_row(entry, actor, now, month, cause) for entry in entries]
-    _insert(rows)
+    if rows:
+        _insert(rows)
     return [row[0] for row in rows]
 
 

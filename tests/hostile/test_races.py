@@ -149,7 +149,7 @@ def broken_rules(scene: Scene) -> list[str]:
 def registry_interim(unit: Unit) -> Person:
     from apps.registry.queries.succession import interim_for
 
-    return interim_for(Unit.objects.get(pk=unit.pk))[0]
+    return interim_for(Unit.objects.get(pk=unit.pk), now=NOW)[0]
 
 
 def _grants(system: System) -> set[Any]:

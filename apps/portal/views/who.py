@@ -113,5 +113,5 @@ def _answer_context(actor: Person, answer: Answer) -> dict[str, Any]:
         "days": (now - answer.since).days if answer.since else None,
         "opens": opens,
         "may_nominate": opens and (may(actor, Permission.NOMINATE_OWNER) or actor.pk == system.owner_id),
-        "closes": interim_for(system.unit)[0] if answer.interim and answer.live else None,
+        "closes": interim_for(system.unit, now=clock.now())[0] if answer.interim and answer.live else None,
     }

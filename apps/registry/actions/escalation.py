@@ -30,7 +30,7 @@ def escalate_nomination(nomination_id: int, *, now: datetime) -> bool:
     system = nomination.system
     enqueue(
         key=f"nomination:{nomination.pk}:escalated",
-        recipient=head_above(system),
+        recipient=head_above(system, now),
         subject=f"Not answered: {nomination.nominee.display_name} and {system.name}",
         body=(
             f"{nomination.nominee.display_name} was asked to answer for {system.name} ({system.key}) and has not "

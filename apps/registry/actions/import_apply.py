@@ -72,7 +72,7 @@ class Application:
         )
 
     def _create_systems(self) -> None:
-        succession = Succession()
+        succession = Succession(self.now)
         answers: dict[int, tuple[Person, list[Step]]] = {}
         systems, terms = [], []
         for row in self.plan.created:

@@ -279,7 +279,7 @@ def _tell_unit_head(nomination: Nomination, now: datetime) -> None:
     """Decisions go upward: to the first active head above, else to whoever holds the mandate."""
     enqueue(
         key=f"nomination:{nomination.pk}:declined",
-        recipient=head_above(nomination.system),
+        recipient=head_above(nomination.system, now),
         subject=f"Declined: {nomination.nominee.display_name} does not answer for {nomination.system.name}",
         body=(
             f"{nomination.nominee.display_name} declined to answer for {nomination.system.name} "
@@ -290,9 +290,9 @@ def _tell_unit_head(nomination: Nomination, now: datetime) -> None:
     )
 
 
-def head_above(system: System) -> Person:
+def head_above(system: System, now: datetime) -> Person:
     """The first active head of the system's unit and the units above it, else the mandate holder."""
-    return interim_for(system.unit)[0]
+    return interim_for(system.unit, now=now)[0]
 
 
 @transaction.atomic

@@ -6,15 +6,15 @@ from typing import Any
 from django.db import transaction
 
 from apps.access.actions import revoke_tokens_of
-from apps.audit.actions import Entry, record_many
 from apps.audit.queries import latest_event_id
 from apps.audit.rules import Actor, Kind
 from apps.people import actions as people
 from apps.people.models import Person, Seat
 from apps.registry.actions.grants import sync_grants
-from apps.registry.actions.ownership import locked_in_order, system_subject
+from apps.registry.actions.leavers import lock_systems_of, withdraw_nominations
+from apps.registry.actions.ownership import locked_in_order
 from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes
-from apps.registry.models import Mandate, Nomination, System
+from apps.registry.models import Mandate, System
 
 
 @transaction.atomic
@@ -35,33 +35,20 @@ def seat_person(function: str, person: Person, *, actor: Actor, now: datetime) -
     seat = people.seat_person(function, person, actor=actor, now=now)
     if Mandate.objects.filter(holder_id=function).exists():
         cause = latest_event_id(Kind.SEAT_HELD, "seat", function)
-        apply_interim_changes(interim_changes(None), actor=actor, now=now, cause=cause)
+        apply_interim_changes(interim_changes(None, now), actor=actor, now=now, cause=cause)
     return seat
 
 
 @transaction.atomic
 def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: str = "") -> Person:
-    """people.deactivate_person; nominations that wait for the person's answer are withdrawn, their tokens end."""
-    asked = Nomination.objects.select_related("system").filter(nominee=person, state="open").order_by("system")
-    locked_in_order(nomination.system for nomination in asked)  # systems first, as every verb does
+    """people.deactivate_person; nominations that wait for the person's answer are withdrawn, their tokens end.
+
+    Without succession: who answers for a live system, or holds a seat, is refused. Whoever leaves goes through
+    `directory.actions.offboard`.
+    """
+    lock_systems_of(person)
     gone = people.deactivate_person(person, actor=actor, now=now, reason=reason)
-    waiting = list(asked.all())
     cause = latest_event_id(Kind.PERSON_DEACTIVATED, "person", str(person.pk))
     revoke_tokens_of(person, actor=actor, now=now, cause=cause)
-    if waiting:
-        Nomination.objects.filter(pk__in=[nomination.pk for nomination in waiting], state="open").update(
-            state="withdrawn", answered_at=now, answer_reason="The nominee was deactivated."
-        )
-        sync_grants([nomination.system_id for nomination in waiting])
-        entries = [
-            Entry(
-                Kind.SYSTEM_OWNER_WITHDRAWN,
-                system_subject(nomination.system),
-                before={"nominee": person.audit_id},
-                after={"nomination": nomination.pk},
-                reason="The nominee was deactivated.",
-            )
-            for nomination in waiting
-        ]
-        record_many(entries, actor=actor, now=now, cause=cause)
+    withdraw_nominations(person, actor=actor, now=now, cause=cause)
     return gone

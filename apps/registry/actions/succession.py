@@ -51,7 +51,8 @@ SELECT c.system, c.person, 'interim',
 FROM ({_CHANGES}) AS c
 """
 _POINT_SQL = f"""
-UPDATE registry_system s SET owner_id = c.person, updated_at = %(now)s FROM ({_CHANGES}) AS c WHERE s.id = c.system
+UPDATE registry_system s SET owner_id = c.person, owner_basis = 'interim', updated_at = %(now)s
+FROM ({_CHANGES}) AS c WHERE s.id = c.system
 """
 
 
@@ -83,12 +84,12 @@ def lock_systems_below(unit_id: int) -> None:
         cursor.execute(_LOCK_BELOW_SQL, {"unit": unit_id})
 
 
-def interim_changes(unit_id: int | None) -> list[InterimChange]:
+def interim_changes(unit_id: int | None, now: datetime) -> list[InterimChange]:
     """The systems below a unit (None: all) whose interim owner the tree names differently now. Locks their rows."""
     with connection.cursor() as cursor:
         cursor.execute(_FOLLOWERS_SQL, {"unit": unit_id})
         ids = [row[0] for row in cursor.fetchall()]
-    succession, found = Succession(), []
+    succession, found = Succession(now), []
     for system in System.objects.filter(pk__in=ids).only("id", "key", "name", "unit_id", "owner_id").order_by("pk"):
         person, steps = succession.derive(system.unit_id)
         if person.pk != system.owner_id:

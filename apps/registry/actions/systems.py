@@ -43,7 +43,7 @@ def register_system(
     """
     _refuse_unknown(fields)
     hold_tree()
-    owner, steps = interim_for(fields["unit"])
+    owner, steps = interim_for(fields["unit"], now=now)
     system = System(
         key=key, owner=owner, owner_basis=System.Basis.INTERIM, contact_given=contact_given,
         created_at=now, updated_at=now, **fields,

@@ -60,7 +60,7 @@ def change_unit(unit: Unit, *, actor: Actor, now: datetime, **fields: Any) -> tu
     if {"name", "code", "parent"} & set(changed):
         lock_systems_below(unit.pk)
     save_checked(unit, update_fields=changed)
-    changes = interim_changes(unit.pk)
+    changes = interim_changes(unit.pk, now)
     event = record(
         Kind.UNIT_CHANGED,
         actor=actor,

@@ -65,6 +65,7 @@ class Candidate:
     person_id: str | None
     name: str
     can_act: bool
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Step:
     source: str
     label: str
     person_id: str | None
-    outcome: str  # chosen | nobody | inactive
+    outcome: str  # chosen | nobody | inactive | leaving
 
     def as_json(self) -> dict[str, str | None]:
         return {"source": self.source, "label": self.label, "person": self.person_id, "outcome": self.outcome}
@@ -88,7 +89,8 @@ def first_who_can_act(candidates: Iterable[Candidate]) -> tuple[Candidate | None
     """
     steps: list[Step] = []
     for candidate in candidates:
-        outcome = "chosen" if candidate.can_act else ("inactive" if candidate.person_id else "nobody")
+        passed_over = "leaving" if candidate.leaving else "inactive"
+        outcome = "chosen" if candidate.can_act else (passed_over if candidate.person_id else "nobody")
         steps.append(Step(candidate.source, candidate.label, candidate.person_id, outcome))
         if candidate.can_act:
             return candidate, steps
