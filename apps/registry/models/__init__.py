@@ -1,5 +1,8 @@
 """The registry's tables, by noun."""
 
+from apps.registry.models.authority import Authority, AuthorityOffer
+from apps.registry.models.facts import OwnershipFact
+from apps.registry.models.handover import Handover, HandoverSignature
 from apps.registry.models.imports import ImportRun
 from apps.registry.models.ownership import Nomination, OwnershipTerm
 from apps.registry.models.raci import GovernanceDomain, Mandate, RaciAssignment
@@ -12,10 +15,15 @@ from apps.registry.models.systems import (
 )
 
 __all__ = [
+    "Authority",
+    "AuthorityOffer",
     "GovernanceDomain",
+    "Handover",
+    "HandoverSignature",
     "ImportRun",
     "Mandate",
     "Nomination",
+    "OwnershipFact",
     "OwnershipTerm",
     "RaciAssignment",
     "SavedView",
