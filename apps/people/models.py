@@ -244,7 +244,14 @@ class Absence(models.Model):
 
 
 class RoleGrant(models.Model):
-    """A role that somebody gave to a person, until a day or until revoked."""
+    """A role that somebody gave to a person, until a day or until revoked.
+
+    What the directory granted for a group, it takes back with the membership; it never takes what a person granted.
+    """
+
+    class Source(models.TextChoices):
+        PORTAL = "portal", "Granted here"
+        SCIM = "scim", "By a group of the directory"
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="role_grants")
     role = models.CharField(max_length=20, choices=[(role.value, role.value.capitalize()) for role in RoleName])
@@ -252,6 +259,7 @@ class RoleGrant(models.Model):
     granted_at = models.DateTimeField()
     until = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    source = models.CharField(max_length=6, choices=Source.choices, default=Source.PORTAL)
 
     class Meta:
         constraints = (
@@ -264,6 +272,7 @@ class RoleGrant(models.Model):
             models.CheckConstraint(
                 condition=models.Q(role__in=[role.value for role in RoleName]), name="role_grant_known_role"
             ),
+            models.CheckConstraint(condition=models.Q(source__in=["portal", "scim"]), name="role_grant_known_source"),
         )
 
     def __str__(self) -> str:
