@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -68,6 +69,16 @@ def env_int(name: str, default: int, *, least: int = 0, most: int | None = None)
 def env_list(name: str, default: str = "") -> list[str]:
     """Values separated by commas."""
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
+
+
+def env_choices(name: str, choices: Collection[str]) -> frozenset[str]:
+    """Values separated by commas, each one of `choices`. Raises ImproperlyConfigured for any other."""
+    chosen = frozenset(env_list(name))
+    unknown = sorted(chosen - set(choices))
+    if unknown:
+        known = ", ".join(sorted(choices))
+        raise ImproperlyConfigured(f"{name} names {', '.join(unknown)}. Known are: {known}.")
+    return chosen
 
 
 def env_zone(name: str, default: str) -> str:

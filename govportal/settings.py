@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from govportal.environment import (
     database_from_url,
     env_bool,
+    env_choices,
     env_country,
     env_int,
     env_list,
@@ -16,6 +17,7 @@ from govportal.environment import (
     env_zone,
     mail_from_url,
 )
+from govportal.identity import allauth_providers, env_providers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -69,6 +71,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "django_filters",
@@ -95,6 +99,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "apps.portal.middleware.FirstStartMiddleware",
     "apps.portal.middleware.ErrorsMiddleware",
+    "apps.portal.middleware.SessionMiddleware",
+    "apps.portal.middleware.SecondFactorMiddleware",
     "apps.portal.middleware.PersonTimeZoneMiddleware",
 ]
 
@@ -175,11 +181,30 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": "20/m/ip",
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
+    "single_sign_on": "30/m/ip",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = env_int("TRUSTED_PROXY_COUNT", 0)
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = False
+# A browser offers passkeys over HTTPS, and on localhost.
+PASSKEYS = urlsplit(SITE_URL).scheme == "https" or urlsplit(SITE_URL).hostname == "localhost"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if PASSKEYS else [])]
+MFA_PASSKEY_LOGIN_ENABLED = PASSKEYS
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_ADAPTER = "apps.portal.adapter.SecondFactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "apps.portal.forms.passkeys.AddPasskeyForm",
+    "edit_webauthn": "apps.portal.forms.passkeys.RenamePasskeyForm",
+    "login_webauthn": "apps.portal.forms.passkeys.LoginPasskeyForm",
+    "authenticate_webauthn": "apps.portal.forms.passkeys.AuthenticatePasskeyForm",
+    "reauthenticate_webauthn": "apps.portal.forms.passkeys.ReauthenticatePasskeyForm",
+}
+# Who has to have a second factor before anything else: standings, or everybody.
+MFA_REQUIRED_FOR = env_choices(
+    "MFA_REQUIRED_FOR", ("administrator", "auditor", "board", "everybody", "mandate_holder", "seat_holder")
+)
+IDENTITY_PROVIDERS = env_providers("IDENTITY_PROVIDERS")
+SOCIALACCOUNT_PROVIDERS = allauth_providers(IDENTITY_PROVIDERS)
+SOCIALACCOUNT_ADAPTER = "apps.portal.sso.SocialAccountAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
 MFA_TOTP_ISSUER = "Govportal"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
@@ -204,7 +229,11 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "form-action": [SELF, *env_list("FORM_ACTION_ORIGINS")],
+        "form-action": [
+            SELF,
+            *sorted({origin for provider in IDENTITY_PROVIDERS for origin in provider.origins}),
+            *env_list("FORM_ACTION_ORIGINS"),
+        ],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "object-src": [NONE],

@@ -4,16 +4,19 @@ import logging
 from collections.abc import Callable
 
 from allauth.core.exceptions import RateLimited
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.common import clock
 from apps.common.clock import zone_named
 from apps.common.errors import NotAllowed, Refused
 from apps.common.problems import problem_response
 from apps.common.saving import is_collision
+from apps.portal.sessions import lacks_second_factor, note_session
 from apps.portal.views import errors
 from apps.registry.models import Mandate
 
@@ -84,6 +87,36 @@ class ErrorsMiddleware:
         if request.method == "POST" and response.status_code == 200 and form is not None and form.errors:
             response.status_code = 422
         return response
+
+
+class SessionMiddleware:
+    """Keeps when and from where a session was last seen, so that its person can look at it and end it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            note_session(request, now=clock.now())
+        return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """Who has to have a second factor sets one up before anything else. Programs have tokens and are not asked."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.MFA_REQUIRED_FOR and request.user.is_authenticated and not self._is_open(request.path):
+            if lacks_second_factor(request, now=clock.now()):
+                return HttpResponseRedirect(reverse("mfa_index"))
+        return self.get_response(request)
+
+    @staticmethod
+    def _is_open(path: str) -> bool:
+        names = ("mfa_index", "account_logout", "account_reauthenticate", "sso_list")
+        return path == reverse("healthz") or path.startswith(("/api/", *(reverse(name) for name in names)))
 
 
 class PersonTimeZoneMiddleware:

@@ -1,0 +1,7 @@
+"""Stub."""
+
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    """People."""
