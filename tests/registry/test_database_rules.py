@@ -248,14 +248,14 @@ def test_units_form_no_circle(shell: psycopg.Connection[Any], system: System) ->
 def test_appointing_and_deactivating_at_once(committed_db: str, first: str) -> None:
     """Two open transactions, one appoints Nils, the other deactivates him: exactly one of them commits."""
     people = Cast()
-    system = a_system(people, owner=people.ada)
+    system = a_system(people)
     statements = {
         "appoint": [
             ("UPDATE registry_ownershipterm SET period = tstzrange(lower(period), clock_timestamp()) "
              "WHERE system_id = %(system)s AND upper_inf(period)"),
             ("INSERT INTO registry_ownershipterm (system_id, person_id, basis, period, derivation) "
              "VALUES (%(system)s, %(nils)s, 'accepted', tstzrange(clock_timestamp(), NULL), '[]')"),
-            "UPDATE registry_system SET owner_id = %(nils)s WHERE id = %(system)s",
+            "UPDATE registry_system SET owner_id = %(nils)s, owner_basis = 'accepted' WHERE id = %(system)s",
         ],
         "deactivate": ["UPDATE people_person SET is_active = false, deactivated_at = now() WHERE id = %(nils)s"],
     }  # fmt: skip
