@@ -11,6 +11,7 @@ class Group(StrEnum):
     OWNERSHIP = "ownership"
     SYSTEMS = "systems"
     ATTESTATIONS = "attestations"
+    FINDINGS = "findings"
     IMPORTS = "imports"
     PEOPLE = "people"
     ACCESS = "access"
@@ -21,6 +22,7 @@ GROUP_WORDS: dict[Group, str] = {
     Group.OWNERSHIP: "Owners and nominations",
     Group.SYSTEMS: "Systems and units",
     Group.ATTESTATIONS: "Attestations",
+    Group.FINDINGS: "Findings and accepted risks",
     Group.IMPORTS: "Imports",
     Group.PEOPLE: "People, seats and roles",
     Group.ACCESS: "Sign-in and tokens",
@@ -29,6 +31,10 @@ GROUP_WORDS: dict[Group, str] = {
 
 # Kind -> what happened, as the sentence continues after the person's name and before the subject.
 WORDS: dict[Kind, tuple[Group, str]] = {
+    Kind.ABSENCE_CANCELLED: (Group.PEOPLE, "cancelled an absence"),
+    Kind.ABSENCE_CHANGED: (Group.PEOPLE, "changed an absence"),
+    Kind.ABSENCE_IMPORTED: (Group.PEOPLE, "took absences over from a calendar"),
+    Kind.ABSENCE_RECORDED: (Group.PEOPLE, "recorded an absence"),
     Kind.API_TOKEN_ISSUED: (Group.ACCESS, "issued a token"),
     Kind.API_TOKEN_REVOKED: (Group.ACCESS, "revoked a token"),
     Kind.ATTESTATION_ANSWERED: (Group.ATTESTATIONS, "saved answers"),
@@ -37,6 +43,28 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.CAMPAIGN_CLOSED: (Group.ATTESTATIONS, "closed the campaign"),
     Kind.CAMPAIGN_OPENED: (Group.ATTESTATIONS, "opened the campaign"),
     Kind.CAMPAIGN_REMINDED: (Group.ATTESTATIONS, "reminded owners"),
+    Kind.FINDINGS_REASSIGNED: (Group.FINDINGS, "moved the findings of somebody who leaves"),
+    Kind.FINDINGS_REMINDED: (Group.FINDINGS, "told people about overdue findings"),
+    Kind.FINDINGS_SWEPT: (Group.FINDINGS, "checked what should not be so"),
+    Kind.FINDING_ACCEPTANCE_ENDED: (Group.FINDINGS, "ended the acceptance of a risk"),
+    Kind.FINDING_ACTION_DONE: (Group.FINDINGS, "finished an action on a finding"),
+    Kind.FINDING_ACTION_PLANNED: (Group.FINDINGS, "planned an action on a finding"),
+    Kind.FINDING_ACTION_REJECTED: (Group.FINDINGS, "rejected an action on a finding"),
+    Kind.FINDING_ACTION_VERIFIED: (Group.FINDINGS, "verified an action on a finding"),
+    Kind.FINDING_ASSIGNED: (Group.FINDINGS, "assigned a finding"),
+    Kind.FINDING_CLOSED: (Group.FINDINGS, "closed a finding"),
+    Kind.FINDING_RAISED: (Group.FINDINGS, "raised a finding"),
+    Kind.FINDING_REOPENED: (Group.FINDINGS, "reopened a finding"),
+    Kind.FINDING_RISK_ACCEPTED: (Group.FINDINGS, "accepted the risk of a finding"),
+    Kind.AUTHORITY_GRANTED: (Group.OWNERSHIP, "granted authority over"),
+    Kind.HANDOVER_CANCELLED: (Group.OWNERSHIP, "cancelled the hand-over of"),
+    Kind.HANDOVER_CHANGED: (Group.OWNERSHIP, "wrote in the hand-over of"),
+    Kind.HANDOVER_COMPLETED: (Group.OWNERSHIP, "signed the hand-over and answers for"),
+    Kind.HANDOVER_ENDED: (Group.OWNERSHIP, "ended the hand-over because a person left"),
+    Kind.HANDOVER_ESCALATED: (Group.OWNERSHIP, "escalated a hand-over that nobody signed"),
+    Kind.HANDOVER_OPENED: (Group.OWNERSHIP, "said yes to take over"),
+    Kind.HANDOVER_SIGNED: (Group.OWNERSHIP, "signed the hand-over of"),
+    Kind.OWNERSHIP_FACT_RECORDED: (Group.OWNERSHIP, "noted who owns the code or deployed"),
     Kind.IMPORT_APPLIED: (Group.IMPORTS, "applied an import"),
     Kind.IMPORT_DISCARDED: (Group.IMPORTS, "discarded an import"),
     Kind.IMPORT_RECEIVED: (Group.IMPORTS, "sent a file to import"),
@@ -75,6 +103,7 @@ SUBJECT_WORDS: dict[str, str] = {
     "seat": "Seats",
     "unit": "Units",
     "campaign": "Campaigns",
+    "finding": "Findings",
     "import": "Imports",
     "session": "Sign-ins",
     "token": "Tokens",
