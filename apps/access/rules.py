@@ -11,6 +11,8 @@ class Permission(StrEnum):
     ATTEST_OWN = "attestation:own:sign"
     CAMPAIGN_READ = "campaign:read"
     CAMPAIGN_RUN = "campaign:run"
+    FINDINGS_MANAGE = "findings:manage"
+    FINDINGS_READ_ALL = "findings:read_all"
     IMPORT_SYSTEMS = "systems:import"
     NOMINATE_OWNER = "system:owner:nominate"
     READINESS_READ = "readiness:read"
@@ -34,13 +36,20 @@ class Standing(StrEnum):
 
 _EVERYBODY = frozenset({Permission.WHO_ANSWERS, Permission.ATTEST_OWN})
 _READS_ALL = frozenset(
-    {Permission.SYSTEMS_READ_ALL, Permission.CAMPAIGN_READ, Permission.READINESS_READ, Permission.TRAIL_READ}
+    {
+        Permission.SYSTEMS_READ_ALL,
+        Permission.CAMPAIGN_READ,
+        Permission.FINDINGS_READ_ALL,
+        Permission.READINESS_READ,
+        Permission.TRAIL_READ,
+    }
 )
 _ADMINISTERS = frozenset(
     {
         Permission.ADMINISTER_PEOPLE,
         Permission.ADMINISTER_UNITS,
         Permission.CAMPAIGN_RUN,
+        Permission.FINDINGS_MANAGE,
         Permission.IMPORT_SYSTEMS,
         Permission.NOMINATE_OWNER,
         Permission.SYSTEM_CHANGE,
@@ -50,9 +59,11 @@ _ADMINISTERS = frozenset(
 
 GRANTS: dict[Standing, frozenset[Permission]] = {
     Standing.EMPLOYEE: _EVERYBODY,
-    Standing.BOARD: _EVERYBODY | {Permission.READINESS_READ, Permission.SYSTEMS_READ_ALL, Permission.CAMPAIGN_READ},
+    Standing.BOARD: _EVERYBODY | _READS_ALL - {Permission.TRAIL_READ},
     Standing.AUDITOR: _EVERYBODY | _READS_ALL,
-    Standing.SEAT_HOLDER: _EVERYBODY | _READS_ALL | {Permission.SYSTEM_REGISTER, Permission.NOMINATE_OWNER},
+    Standing.SEAT_HOLDER: _EVERYBODY
+    | _READS_ALL
+    | {Permission.FINDINGS_MANAGE, Permission.SYSTEM_REGISTER, Permission.NOMINATE_OWNER},
     Standing.MANDATE_HOLDER: _EVERYBODY | _READS_ALL | _ADMINISTERS,
     Standing.ADMINISTRATOR: _EVERYBODY | _READS_ALL | _ADMINISTERS,
 }
