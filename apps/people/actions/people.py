@@ -1,9 +1,11 @@
 """Writing people: provisioning, seats, roles, deactivation."""
 
+import uuid
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
@@ -23,11 +25,12 @@ PROFILE_FIELDS = (
     "time_zone",
     "line_manager",
     "deputy",
+    "leaving_on",
     "theme",
     "shortcuts",
 )
 # Fields whose values can be told in the trail's body; the others name a person and are only committed to.
-OPEN_FIELDS = {"time_zone", "theme", "shortcuts"}
+OPEN_FIELDS = {"leaving_on", "time_zone", "theme", "shortcuts"}
 
 
 def person_subject(person: Person) -> Subject:
@@ -45,6 +48,7 @@ def provision_person(
     password: str | None = None,
     functions: Iterable[str] = (),
     kind: str = Person.Kind.HUMAN,
+    cause: uuid.UUID | None = None,
     **fields: Any,
 ) -> Person:
     """Make somebody known to the portal.
@@ -69,13 +73,20 @@ def provision_person(
         now=now,
         after={"kind": person.kind, "functions": sorted(functions)},
         private={"email": address, "title": person.title},
+        cause=cause,
     )
     return person
 
 
 @transaction.atomic
 def change_person(
-    person: Person, *, actor: Actor, now: datetime, functions: Iterable[str] | None = None, **fields: Any
+    person: Person,
+    *,
+    actor: Actor,
+    now: datetime,
+    functions: Iterable[str] | None = None,
+    cause: uuid.UUID | None = None,
+    **fields: Any,
 ) -> Person:
     """Change a person's profile. Raises Refused for a deputy or manager who can't act, ValidationError else."""
     unknown = set(fields) - set(PROFILE_FIELDS)
@@ -100,6 +111,33 @@ def change_person(
         after={name: _told(name, new) for name, (_, new) in changed.items()}
         | ({"functions": sorted(functions)} if functions is not None else {}),
         private={name: str(new) for name, (_, new) in changed.items() if name not in OPEN_FIELDS and new},
+        cause=cause,
+    )
+    return person
+
+
+@transaction.atomic
+def change_email(person: Person, email: str, *, actor: Actor, now: datetime, cause: uuid.UUID | None = None) -> Person:
+    """Give a person another address; with the old one nobody signs in any more.
+
+    Raises Refused for an address that names a mailbox, ValidationError for one that somebody else has.
+    """
+    address = email.strip().lower()
+    if is_role_address(address):
+        raise Refused(f"{address} is a mailbox, not a person. Use the address of one person.")
+    person = Person.objects.select_for_update(no_key=True).get(pk=person.pk)
+    before, person.email = person.email, address
+    save_checked(person, update_fields=["email"])
+    EmailAddress.objects.filter(user=person).delete()
+    record(
+        Kind.PERSON_CHANGED,
+        actor=actor,
+        subject=person_subject(person),
+        now=now,
+        before={"email": "changed"},
+        after={"email": "changed"},
+        private={"email": address, "email_before": before},
+        cause=cause,
     )
     return person
 
@@ -107,6 +145,8 @@ def change_person(
 def _told(name: str, value: Any) -> Any:
     if isinstance(value, Person):
         return value.audit_id
+    if isinstance(value, date):
+        return value.isoformat()
     return value if name in OPEN_FIELDS or value is None else "changed"
 
 
@@ -183,34 +223,52 @@ def vacate_seat(function: str, *, actor: Actor, now: datetime) -> Seat:
 
 @transaction.atomic
 def grant_role(
-    person: Person, role: RoleName, *, actor: Actor, now: datetime, until: datetime | None = None
+    person: Person,
+    role: RoleName,
+    *,
+    actor: Actor,
+    now: datetime,
+    until: datetime | None = None,
+    source: str = RoleGrant.Source.PORTAL,
+    cause: uuid.UUID | None = None,
 ) -> RoleGrant:
     """Give a role to an active person. Raises ValidationError where the person has it."""
     if not person.is_active:
         raise Refused(f"{person.display_name} is deactivated. A role goes to an active person.")
     granted_by = actor if isinstance(actor, Person) else None
     RoleGrant.objects.filter(person=person, role=role, revoked_at=None, until__lte=now).update(revoked_at=now)
-    grant = RoleGrant(person=person, role=role, granted_by=granted_by, granted_at=now, until=until)
+    grant = RoleGrant(person=person, role=role, granted_by=granted_by, granted_at=now, until=until, source=source)
     save_checked(grant, exclude=["granted_by"])  # a command grants without a person
-    record(Kind.ROLE_GRANTED, actor=actor, subject=person_subject(person), now=now, after={"role": str(role)})
+    record(
+        Kind.ROLE_GRANTED,
+        actor=actor,
+        subject=person_subject(person),
+        now=now,
+        after={"role": str(role), "source": str(source)},
+        cause=cause,
+    )
     return grant
 
 
 @transaction.atomic
-def revoke_role(person: Person, role: RoleName, *, actor: Actor, now: datetime) -> None:
+def revoke_role(person: Person, role: RoleName, *, actor: Actor, now: datetime, cause: uuid.UUID | None = None) -> None:
     """Take a role back. Raises Refused where the person does not have it."""
     changed = RoleGrant.objects.filter(person=person, role=role, revoked_at=None).update(revoked_at=now)
     if not changed:
         raise Refused(f"{person.display_name} does not have the role {role}.")
-    record(Kind.ROLE_REVOKED, actor=actor, subject=person_subject(person), now=now, before={"role": str(role)})
+    record(
+        Kind.ROLE_REVOKED, actor=actor, subject=person_subject(person), now=now, before={"role": str(role)}, cause=cause
+    )
 
 
 @transaction.atomic
-def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: str = "") -> Person:
-    """Deactivate a person and end their sessions.
+def deactivate_person(
+    person: Person, *, actor: Actor, now: datetime, reason: str = "", cause: uuid.UUID | None = None
+) -> Person:
+    """Deactivate a person and end their sessions. The last part of `directory.actions.offboard`.
 
-    Raises Refused while the person answers for a live system or holds a seat: succession comes first. That is
-    a foreign key in the database, so that an appointment in another transaction can't slip through.
+    Raises Refused while the person answers for a live system, holds a seat or has a letter: succession comes first.
+    That is foreign keys in the database, so that an appointment in another transaction can't slip through.
     """
     try:
         with transaction.atomic():
@@ -223,7 +281,7 @@ def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: st
         raise Refused(f"{person.display_name} is deactivated already.")
     person.refresh_from_db()
     end_sessions(person)
-    record(Kind.PERSON_DEACTIVATED, actor=actor, subject=person_subject(person), now=now, reason=reason)
+    record(Kind.PERSON_DEACTIVATED, actor=actor, subject=person_subject(person), now=now, reason=reason, cause=cause)
     return person
 
 
