@@ -1,5 +1,6 @@
 """The systems list: what its address says, which rows that means, what each row shows."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -15,8 +16,10 @@ from apps.attestations.models import Assignment
 from apps.attestations.queries import latest_campaign
 from apps.attestations.rules import OPEN_STATES
 from apps.people.models import Person
-from apps.registry.models import SavedView, System, Unit
+from apps.people.rules import FUNCTIONS
+from apps.registry.models import GovernanceDomain, SavedView, System, Unit
 from apps.registry.queries import live, on_record, search, visible_systems
+from apps.registry.queries.blind_spots import NOBODY, OWNERS, PEOPLE, held_by
 from apps.registry.queries.interim import interim_since_before
 from apps.registry.queries.systems import by_tier
 from apps.registry.rules import NOT_LIVE, Stage, Tier
@@ -26,6 +29,11 @@ COUNTS_KEPT = 60
 SORTS = {"name": ("name", "id"), "stage": ("stage", "name", "id"), "owner": ("owner__display_name", "name", "id")}
 ATTESTATION = {"signed": "signed", "open": "not signed yet", "overdue": "overdue", "none": "not attested"}
 BASIS = {"accepted": "accepted", "interim": "interim"}
+HELD_BY = {code: seat_title for code, (_, seat_title) in FUNCTIONS.items()} | {
+    OWNERS: "the system's owner",
+    PEOPLE: "a named person",
+    NOBODY: "nobody",
+}
 LIVE = {"1": "live", "0": "not live", "all": "any"}
 
 
@@ -42,6 +50,8 @@ class Filters:
     deputy: str = ""
     age: int = 0
     attestation: str = ""
+    domain: str = ""
+    held_by: str = ""
     live: str = "1"
     sort: str = "name"
 
@@ -52,6 +62,7 @@ class Filters:
         default_live = "all" if set(stage) & set(NOT_LIVE) else "1"
         given_live = query.get("live", default_live)
         sort = query.get("sort", "name")
+        domain, holder = _slug(query.get("domain", "")), _known(query.get("held_by", ""), HELD_BY)
         return cls(
             q=" ".join(query.get("q", "").split())[:200],
             basis=_known(query.get("basis", ""), BASIS),
@@ -62,6 +73,9 @@ class Filters:
             deputy="none" if query.get("deputy") == "none" else "",
             age=int(_number(query.get("age", ""), digits=5) or 0),
             attestation=_known(query.get("attestation", ""), ATTESTATION),
+            # Who holds the A of a domain: one without the other asks nothing.
+            domain=domain if holder else "",
+            held_by=holder if domain else "",
             live=given_live if given_live in LIVE else default_live,
             sort=sort if sort.lstrip("-") in {*SORTS, "tier"} else "name",
         )
@@ -88,6 +102,11 @@ def _known(value: str, among: Mapping[str, str]) -> str:
 def _number(value: str, *, digits: int) -> str:
     """A number that the database can hold; other scripts have digits too, which int() does not all read."""
     return value if value.isascii() and value.isdigit() and len(value) <= digits else ""
+
+
+def _slug(value: str) -> str:
+    """A key as the database could hold it; others are no key."""
+    return value if len(value) <= 60 and re.fullmatch(r"[a-z0-9-]+", value) else ""
 
 
 def _uuid(value: str) -> str:
@@ -128,6 +147,8 @@ def _narrowed(found: QuerySet[System], filters: Filters, *, now: datetime, today
         found = interim_since_before(found, now - timedelta(days=filters.age))
     if filters.attestation:
         found = found.filter(pk__in=_attested(filters.attestation, today))
+    if filters.held_by:
+        found = held_by(found, filters.domain, filters.held_by)
     return search(found, filters.q) if filters.q else found
 
 
@@ -204,6 +225,9 @@ def _count(reader: Person, view: SavedView, *, now: datetime, today: date) -> in
     return _narrowed(visible_systems(reader), filters, now=now, today=today).count()
 
 
+_ANYBODY = {"domain": "", "held_by": ""}
+
+
 @dataclass(frozen=True)
 class Chip:
     """A filter that is set: field, value in words, and the address without it."""
@@ -236,6 +260,9 @@ def chips(filters: Filters) -> list[Chip]:
         found.append(Chip("Interim for more than", f"{filters.age} days", filters.query(age=0)))
     if filters.attestation:
         found.append(Chip("Attestation is", ATTESTATION[filters.attestation], filters.query(attestation="")))
+    if filters.held_by:
+        name = GovernanceDomain.objects.filter(pk=filters.domain).values_list("name", flat=True).first()
+        found.append(Chip(f"{name or 'Unknown domain'} is with", HELD_BY[filters.held_by], filters.query(**_ANYBODY)))
     if filters.live == "0":
         found.append(Chip("Systems are", "not live", filters.query(live="1")))
     elif filters.live == "all":

@@ -11,11 +11,10 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Q, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import BigIntegerField, Func, Q, QuerySet, Value
 
 from apps.people.models import Person, Seat
-from apps.registry.models import GovernanceDomain, System
+from apps.registry.models import GovernanceDomain, RaciAssignment, System
 from apps.registry.queries.systems import live, visible_systems
 
 OWNERS, PEOPLE, NOBODY = "owners", "people", "nobody"
@@ -104,13 +103,20 @@ _UNITS_SQL = """
 WITH RECURSIVE {scoped}, {matrix}
 SELECT unit_id, party, EXISTS (SELECT FROM scoped WHERE system_id IS NOT NULL) FROM matrix
 """
-_OWN_LETTERS_SQL = """
-SELECT r.system_id FROM registry_raciassignment r
-WHERE r.valid_to IS NULL AND r.domain_id = %s AND r.system_id IS NOT NULL
-"""
-_OWN_PARTY_SQL = """
-WITH {scoped} SELECT system_id FROM scoped WHERE system_id IS NOT NULL AND party = %s
-"""
+
+
+_OWN_SQL = """(
+WITH asked(domain_id, party) AS (VALUES (%(expressions)s)), {scoped}
+SELECT system_id FROM scoped WHERE party = (SELECT party FROM asked))"""
+
+
+class _WithOwn(Func):
+    """The systems with letters of their own in a domain (first value) that fall to a party (second value)."""
+
+    template = _OWN_SQL.format(
+        scoped=_SCOPED.format(of_domain="AND r.domain_id = (SELECT domain_id FROM asked) AND r.system_id IS NOT NULL")
+    )
+    output_field = BigIntegerField()
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Count:
 
 @dataclass(frozen=True)
 class UnitHoles:
-    """One unit's own live systems: how many, how many that nobody accepted, and their holes (system × domain)."""
+    """One unit's own live systems: how many, how many that nobody accepted, and their holes (system by domain)."""
 
     live: int = 0
     interim: int = 0
@@ -148,7 +154,7 @@ def mapped_systems(reader: Person, units: Iterable[int] | None = None) -> QueryS
 
 
 def counts_by_domain(systems: QuerySet[System]) -> list[Count]:
-    """Functions × domains: every cell that is not zero. One query, whatever the size of the register.
+    """Functions by domains: every cell that is not zero. One query, whatever the size of the register.
 
     Per domain the counts add up to the number of systems. A vacant seat, an inactive person, an owner who has not
     accepted and a scope without an A are nobody (product, "Governance domains").
@@ -166,9 +172,7 @@ def _asked(systems: QuerySet[System], select: str) -> Sequence[tuple[Any, ...]]:
         inner, params = systems.values_list("id", "unit_id", "owner_basis").query.sql_with_params()
     except EmptyResultSet:  # somebody who may see nothing at all
         return []
-    sql = _MAP_SQL.format(
-        systems=inner, scoped=_SCOPED.format(of_domain=""), matrix=_MATRIX.format(where_domain="")
-    )
+    sql = _MAP_SQL.format(systems=inner, scoped=_SCOPED.format(of_domain=""), matrix=_MATRIX.format(where_domain=""))
     with connection.cursor() as cursor:
         cursor.execute(sql + select, params)
         return cursor.fetchall()
@@ -189,13 +193,9 @@ def held_by(systems: QuerySet[System], domain: str, holder: str) -> QuerySet[Sys
     inherited = _falls_to(holder, lambda party: Q(unit_id__in=[unit for unit, its, _ in rows if its == party]))
     if not any(overridden for _, _, overridden in rows):
         return systems.filter(inherited)
-    own = _falls_to(holder, lambda party: Q(pk__in=_own_party(domain, party)))
-    return systems.filter((inherited & ~Q(pk__in=RawSQL(_OWN_LETTERS_SQL, [domain]))) | own)
-
-
-def _own_party(domain: str, party: str) -> RawSQL:
-    scoped = _SCOPED.format(of_domain="AND r.domain_id = %s AND r.system_id IS NOT NULL")
-    return RawSQL(_OWN_PARTY_SQL.format(scoped=scoped), [domain, party])
+    own = _falls_to(holder, lambda party: Q(pk__in=_WithOwn(Value(domain), Value(party))))
+    letters = RaciAssignment.objects.filter(domain=domain, valid_to=None, system__isnull=False)
+    return systems.filter((inherited & ~Q(pk__in=letters.values("system"))) | own)
 
 
 def _falls_to(holder: str, where: Callable[[str], Q]) -> Q:
