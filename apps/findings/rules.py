@@ -1,8 +1,9 @@
 """Pure decisions of findings: dates, the ladder, what a risk may be accepted for. No Django here."""
 
+import time
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 
 from apps.registry.rules.breaches import Severity
@@ -92,6 +93,19 @@ def day_words(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
+_DATE_FORMATS = ("%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%d.%m.%Y")
+
+
+def read_day(text: str) -> date | None:
+    """A day as people write it: 11 Dec 2026, 11 December 2026, 11.12.2026 or 2026-12-11."""
+    for form in _DATE_FORMATS:
+        try:
+            return date(*time.strptime(" ".join(text.split()), form)[:3])
+        except ValueError:
+            continue
+    return None
+
+
 def overdue_words(due_on: date, today: date) -> str:
     """ "4 days overdue", "due today", "due 20 Nov 2026"."""
     days = (today - due_on).days
@@ -100,8 +114,3 @@ def overdue_words(due_on: date, today: date) -> str:
     if days > -2:
         return "due today" if days == 0 else "due tomorrow"
     return f"due {day_words(due_on)}"
-
-
-def tomorrow(day: date) -> date:
-    """The day after."""
-    return day + timedelta(days=1)
