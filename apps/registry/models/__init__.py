@@ -1,6 +1,7 @@
 """The registry's tables, by noun."""
 
 from apps.registry.models.authority import Authority, AuthorityOffer
+from apps.registry.models.charter import Charter, CharterDomain, CharterSignature
 from apps.registry.models.facts import OwnershipFact
 from apps.registry.models.handover import Handover, HandoverSignature
 from apps.registry.models.imports import ImportRun
@@ -17,6 +18,9 @@ from apps.registry.models.systems import (
 __all__ = [
     "Authority",
     "AuthorityOffer",
+    "Charter",
+    "CharterDomain",
+    "CharterSignature",
     "GovernanceDomain",
     "Handover",
     "HandoverSignature",
