@@ -1,6 +1,5 @@
 """Pure decisions of campaigns: dates, what an answer needs, what a person signs. No Django here."""
 
-import hashlib
 import json
 import re
 import time
@@ -9,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
-
-import rfc8785
 
 from apps.attestations.questions import Question, Section, Value
 
@@ -276,16 +273,6 @@ def statement(name: str, *, interim: bool, exceptions: int) -> str:
 def same_name(typed: str, name: str) -> bool:
     """Whether the typed name is the name in the profile; extra spaces do not count."""
     return " ".join(typed.split()) == " ".join(name.split())
-
-
-def digest(text: str) -> str:
-    """SHA-256 of a canonical text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def canonical(value: Mapping[str, Any]) -> str:
-    """JSON by RFC 8785: the bytes that are hashed."""
-    return rfc8785.dumps(dict(value)).decode()
 
 
 def canonical_facts(facts: Mapping[str, Any]) -> str:

@@ -52,6 +52,12 @@ class Kind(StrEnum):
     HANDOVER_ESCALATED = "handover.escalated"
     HANDOVER_OPENED = "handover.opened"
     HANDOVER_SIGNED = "handover.signed"
+    CHARTER_CHANGED = "charter.changed"
+    CHARTER_DISCARDED = "charter.discarded"
+    CHARTER_DRAFTED = "charter.drafted"
+    CHARTER_IN_FORCE = "charter.in_force"
+    CHARTER_SIGNED = "charter.signed"
+    CHARTER_WITHDRAWN = "charter.withdrawn"
     IMPORT_APPLIED = "import.applied"
     IMPORT_DISCARDED = "import.discarded"
     IMPORT_RECEIVED = "import.received"
@@ -147,3 +153,8 @@ def microseconds(moment: datetime) -> int:
 def canonical(body: Mapping[str, Any]) -> str:
     """The bytes that are stored and later sealed: JSON by RFC 8785 (sorted keys, no spaces)."""
     return rfc8785.dumps(dict(body)).decode()
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a canonical text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()

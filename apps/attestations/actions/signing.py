@@ -12,9 +12,7 @@ from apps.attestations.questions import Question, Section, thawed
 from apps.attestations.rules import (
     FIRST_PREVIOUS,
     Given,
-    canonical,
     declared,
-    digest,
     is_exception,
     meaning_of,
     same_name,
@@ -22,7 +20,7 @@ from apps.attestations.rules import (
     statement,
 )
 from apps.audit.actions import record
-from apps.audit.rules import Kind
+from apps.audit.rules import Kind, canonical, digest
 from apps.common.clock import local_date
 from apps.common.errors import Refused
 from apps.people.models import Person
