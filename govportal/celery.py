@@ -40,6 +40,9 @@ app.conf.update(
         "attestations.close_due": {"task": "attestations.close_due", "schedule": crontab(minute="*/10")},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
+        # Days begin and end at each quarter of an hour somewhere: time zones are offset by as little.
+        "registry.follow_calendar": {"task": "registry.follow_calendar", "schedule": crontab(minute="*/15")},
+        "registry.escalate_handovers": {"task": "registry.escalate_handovers", "schedule": crontab(minute=25)},
         "registry.escalate_nominations": {
             "task": "registry.escalate_nominations",
             "schedule": crontab(minute=20),

@@ -27,3 +27,8 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return organisation_zone()
+
+
+def day_words(day: date) -> str:
+    """A date as people write it here: 17 Nov 2026."""
+    return f"{day.day} {day:%b %Y}"

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 # Who leaves within as many days takes nothing over: an interim owner should last until somebody accepts.
 LEAVING_SOON = 30
+# Days in one absence; the database knows the number too. A longer one is a slip in the year.
+LONGEST_ABSENCE = 1100
 
 # How long a proof of identity is good for the signature that it was made for.
 CONFIRMED_WITHIN = timedelta(minutes=5)
@@ -52,9 +54,10 @@ class Confirmation:
 class StandIn:
     """Somebody who could act for a person: why them, and whether they can today. `person_id` None: nobody named."""
 
-    source: str  # delegate | deputy | manager
+    source: str  # delegate | deputy | manager; for a system also unit_head | mandate | mandate_stand_in
     person_id: str | None
     outcome: str  # chosen | nobody | inactive | absent
+    name: str = ""
 
 
 def stand_in(candidates: Iterable[StandIn]) -> tuple[StandIn | None, list[StandIn]]:

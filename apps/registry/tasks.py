@@ -3,10 +3,24 @@
 from celery import shared_task
 
 from apps.common import clock
+from apps.registry.actions.absences import follow_calendar as follow
 from apps.registry.actions.escalation import escalate_nominations as escalate
+from apps.registry.actions.handover import escalate_handovers as escalate_unsigned
 
 
 @shared_task(name="registry.escalate_nominations")
 def escalate_nominations() -> None:
     """Tell the unit's head about nominations that nobody answered in time."""
     escalate(now=clock.now())
+
+
+@shared_task(name="registry.follow_calendar")
+def follow_calendar() -> None:
+    """Let grants follow absences that began or ended."""
+    follow(now=clock.now())
+
+
+@shared_task(name="registry.escalate_handovers")
+def escalate_handovers() -> None:
+    """Tell the unit's head about hand-overs that nobody signed in time."""
+    escalate_unsigned(now=clock.now())

@@ -1,4 +1,5 @@
-"""Object grants on systems: a projection of who answers, who deputises, who is asked and who has a letter."""
+"""Object grants on systems: a projection of who answers, who deputises, who stands in while the owner is away (the
+delegate, the line manager, the head of the unit), who is asked and who has a letter."""
 
 from collections.abc import Sequence
 
@@ -15,8 +16,17 @@ _WANTED = """
 SELECT s.id, s.owner_id FROM registry_system s WHERE s.id = ANY(%(ids)s)
 UNION SELECT s.id, p.deputy_id FROM registry_system s JOIN people_person p ON p.id = s.owner_id
     WHERE s.id = ANY(%(ids)s) AND p.deputy_id IS NOT NULL
+UNION SELECT s.id, c.person_id FROM registry_system s
+    JOIN people_person p ON p.id = s.owner_id
+    JOIN people_absence a ON a.person_id = p.id AND a.in_force
+    JOIN registry_unit u ON u.id = s.unit_id
+    CROSS JOIN LATERAL (VALUES (a.delegate_id), (CASE WHEN a.kind = 'away' THEN p.line_manager_id END),
+        (CASE WHEN a.kind = 'away' THEN u.head_id END)) AS c(person_id)
+    WHERE s.id = ANY(%(ids)s) AND c.person_id IS NOT NULL
 UNION SELECT n.system_id, n.nominee_id FROM registry_nomination n
     WHERE n.system_id = ANY(%(ids)s) AND n.state = 'open'
+UNION SELECT h.system_id, h.incoming_id FROM registry_handover h
+    WHERE h.system_id = ANY(%(ids)s) AND h.state IN ('open', 'signed')
 UNION SELECT r.system_id, r.person_id FROM registry_raciassignment r
     WHERE r.system_id = ANY(%(ids)s) AND r.person_id IS NOT NULL AND r.valid_to IS NULL
 """
