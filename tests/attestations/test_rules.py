@@ -10,6 +10,7 @@ from apps.attestations import rules
 from apps.attestations.facts import known
 from apps.attestations.questions import DEFAULT_SET, Value, frozen, thawed
 from apps.attestations.rules import Given, Period
+from apps.audit.rules import canonical
 
 TODAY = date(2026, 11, 24)
 
@@ -61,7 +62,7 @@ def test_a_reminder_is_never_before_its_time(due: list[date], offset: int) -> No
     )
 )
 def test_frozen_facts_are_canonical_json(facts: dict[str, object]) -> None:
-    assert rules.canonical_facts(facts) == rules.canonical(facts)
+    assert rules.canonical_facts(facts) == canonical(facts)
 
 
 def test_the_question_set_survives_freezing() -> None:

@@ -11,9 +11,9 @@ from apps.attestations import actions
 from apps.attestations.actions import Confirmation, Stale
 from apps.attestations.models import Answer, Assignment, Signature
 from apps.attestations.questions import DEFAULT_SET
-from apps.attestations.rules import FIRST_PREVIOUS, Given, digest
+from apps.attestations.rules import FIRST_PREVIOUS, Given
 from apps.audit.models import AuditEvent
-from apps.audit.rules import COMMAND, SCHEDULER
+from apps.audit.rules import COMMAND, SCHEDULER, digest
 from apps.common.errors import NotAllowed, Refused
 from tests.attestations.world import NOW, PERIOD, register
 

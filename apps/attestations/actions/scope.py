@@ -8,7 +8,8 @@ from typing import Any
 from django.db import connection
 
 from apps.attestations.models import Campaign
-from apps.attestations.rules import Schedule, canonical_facts, digest
+from apps.attestations.rules import Schedule, canonical_facts
+from apps.audit.rules import digest
 from apps.registry.models import Unit
 from apps.registry.rules import NOT_LIVE, SCENARIO_DOMAIN, Cell, most_specific
 

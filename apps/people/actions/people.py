@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F
 
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
@@ -173,10 +174,10 @@ def seat_person(function: Function | str, person: Person, *, actor: Actor, now: 
         raise Refused(f"{person.display_name} can't hold a seat: choose an active person.")
     seat = Seat.objects.select_for_update(no_key=True, of=("self",)).select_related("function").get(function_id=code)
     before = seat.holder_id
-    seat.holder, seat.since = person, now
+    seat.holder, seat.since, seat.is_interim = person, now, False
     try:
         with transaction.atomic():
-            seat.save(update_fields=["holder", "since"])
+            seat.save(update_fields=["holder", "since", "is_interim"])
     except IntegrityError as error:  # deactivated at the same moment
         raise Refused(f"{person.display_name} can't hold a seat: choose an active person.") from error
     person.functions.add(seat.function)
@@ -201,10 +202,10 @@ def vacate_seat(function: str, *, actor: Actor, now: datetime) -> Seat:
         .get(function_id=function)
     )
     before = seat.holder
-    seat.holder, seat.since = None, None
+    seat.holder, seat.since, seat.is_interim = None, None, False
     try:
         with transaction.atomic():
-            seat.save(update_fields=["holder", "since"])
+            seat.save(update_fields=["holder", "since", "is_interim"])
     except IntegrityError as error:
         raise Refused(
             f"The seat {seat.function.seat_title} holds the governance mandate. "
@@ -296,8 +297,14 @@ def reactivate_person(person: Person, *, actor: Actor, now: datetime) -> Person:
     return person
 
 
-def end_sessions(person: Person) -> None:
-    """Sign a person out everywhere. Reads every open session: sessions carry no person column."""
-    key = str(person.pk)
-    stale = [s.pk for s in Session.objects.iterator() if s.get_decoded().get("_auth_user_id") == key]
-    Session.objects.filter(Q(pk__in=stale)).delete()
+def end_sessions(person: Person) -> int:
+    """Sign a person out everywhere, and say how many of their sessions were known.
+
+    The round makes every session of theirs worthless, those without a row included; none is read.
+    """
+    Person.objects.filter(pk=person.pk).update(session_round=F("session_round") + 1)
+    person.refresh_from_db(fields=["session_round"])
+    rows = UserSession.objects.filter(user_id=person.pk)
+    Session.objects.filter(session_key__in=rows.values("session_key")).delete()
+    return rows.delete()[0]
+
