@@ -8,7 +8,7 @@ from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Kind
 from apps.common.clock import local_date
 from apps.notify.actions import enqueue
-from apps.registry.actions.ownership import head_above, system_subject
+from apps.registry.actions.ownership import acting_head_above, system_subject
 from apps.registry.models import Nomination
 
 BATCH = 500
@@ -30,7 +30,7 @@ def escalate_nomination(nomination_id: int, *, now: datetime) -> bool:
     system = nomination.system
     enqueue(
         key=f"nomination:{nomination.pk}:escalated",
-        recipient=head_above(system, now),
+        recipient=acting_head_above(system, now),
         subject=f"Not answered: {nomination.nominee.display_name} and {system.name}",
         body=(
             f"{nomination.nominee.display_name} was asked to answer for {system.name} ({system.key}) and has not "

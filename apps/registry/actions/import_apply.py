@@ -17,7 +17,8 @@ from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.ownership import answer_due, system_subject
 from apps.registry.actions.systems import system_facts
 from apps.registry.actions.units import unit_subject
-from apps.registry.models import ImportRun, Nomination, OwnershipTerm, System, SystemIdentity, Unit
+from apps.registry.models import Handover, ImportRun, Nomination, OwnershipTerm, System, SystemIdentity, Unit
+from apps.registry.models.handover import RUNNING
 from apps.registry.queries.imports import Change, Plan
 from apps.registry.queries.succession import Succession
 from apps.registry.rules import Stage, Step
@@ -139,6 +140,9 @@ class Application:
         )
         Nomination.objects.filter(system__in=retired, state="open").update(
             state="withdrawn", answered_at=self.now, answer_reason="The system was retired by an import."
+        )
+        Handover.objects.filter(system__in=retired, state__in=RUNNING).update(
+            state="cancelled", ended_at=self.now, end_reason="The system was retired by an import."
         )
         renamed = [change for change in self.plan.updated if "identities" in change.changed]
         SystemIdentity.objects.filter(system__in=[change.system.pk for change in renamed]).delete()

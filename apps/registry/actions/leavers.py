@@ -20,6 +20,8 @@ _LOCK_SQL = """
 SELECT s.id FROM registry_system s
 WHERE (s.owner_id = %(person)s AND s.stage <> 'retired')
    OR s.id IN (SELECT n.system_id FROM registry_nomination n WHERE n.nominee_id = %(person)s AND n.state = 'open')
+   OR s.id IN (SELECT h.system_id FROM registry_handover h
+               WHERE h.incoming_id = %(person)s AND h.state IN ('open', 'signed'))
 ORDER BY s.id FOR NO KEY UPDATE
 """
 

@@ -1,5 +1,6 @@
 """Who answers: nominate, accept, decline, withdraw; and the one place where an owner changes."""
 
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -16,15 +17,20 @@ from apps.common.workdays import add_working_days
 from apps.notify.actions import enqueue
 from apps.people.actions import held
 from apps.people.models import Person
+from apps.people.queries import acting_for
+from apps.registry.actions.authority import grant_offered, offer_authority
 from apps.registry.actions.grants import sync_grants
-from apps.registry.models import Nomination, OwnershipTerm, System
+from apps.registry.models import Handover, Nomination, OwnershipTerm, System
+from apps.registry.models.handover import RUNNING
 from apps.registry.queries.succession import interim_for
 from apps.registry.rules import Stage
+from apps.registry.rules.authority import Powers
 
 # Working days in which a nomination is answered before it escalates.
 ANSWER_WITHIN = 5
 # Systems that one message names; the home page has all of them.
 NAMED_IN_A_MESSAGE = 20
+NO_POWERS = Powers()
 
 
 def system_subject(system: System) -> Subject:
@@ -94,13 +100,15 @@ def nominate_owner(
     now: datetime,
     reason: str = "",
     source: str = Nomination.Source.PERSON,
+    powers: Powers = NO_POWERS,
     tell: bool = True,
 ) -> Nomination:
     """Ask a person to answer for a system. Until they accept, nothing changes hands.
 
-    `tell=False` is for a verb that says several nominations in one message. Raises Refused for a retired
-    system, for somebody who can't answer, for the person who answers already having accepted, and while
-    another nomination is open.
+    `powers` is the authority that goes with it from the yes. `tell=False` is for a verb that says several
+    nominations in one message. Raises Refused for a retired system, for somebody who can't answer, for the person
+    who answers already having accepted, and while another nomination or a hand-over is open; NotAllowed for
+    authority that the actor may not grant.
     """
     system = locked(system)
     nominee = held(nominee)
@@ -114,6 +122,7 @@ def nominate_owner(
         raise Refused(
             f"{waiting.nominee.display_name} is nominated already. Withdraw that nomination, or wait for the answer."
         )
+    _refuse_while_handed_over(system)
     nomination = Nomination(
         system=system,
         nominee=nominee,
@@ -125,6 +134,7 @@ def nominate_owner(
     )
     nomination.full_clean(exclude=["state"])
     nomination.save(force_insert=True)
+    offer = offer_authority(nomination, powers, actor=actor, now=now)
     sync_grants([system.pk])
     if tell:
         _tell_nominee(nomination, system, now)
@@ -137,6 +147,7 @@ def nominate_owner(
             "nominee": nominee.audit_id,
             "nomination": nomination.pk,
             "due": nomination.due_on.isoformat(),
+            **({"authority": offer.powers} if offer else {}),
         },
         reason=reason,
         private={"nominee_name": nominee.display_name},
@@ -144,9 +155,24 @@ def nominate_owner(
     return nomination
 
 
+def _refuse_while_handed_over(system: System) -> None:
+    handover = Handover.objects.filter(system=system, state__in=RUNNING).select_related("incoming").first()
+    if handover is not None:
+        raise Refused(
+            f"{system.name} is being handed over to {handover.incoming.display_name}. "
+            "Cancel that hand-over, or wait until both have signed."
+        )
+
+
 @transaction.atomic
 def nominate_many(
-    systems: Iterable[System], nominee: Person, *, actor: Actor, now: datetime, reason: str = ""
+    systems: Iterable[System],
+    nominee: Person,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    powers: Powers = NO_POWERS,
 ) -> list[Nomination]:
     """Ask a person to answer for several systems: all or nothing, in one message.
 
@@ -154,7 +180,7 @@ def nominate_many(
     in the order of their ids, so that two such verbs can't wait for each other.
     """
     nominations = [
-        nominate_owner(system, nominee, actor=actor, now=now, reason=reason, tell=False)
+        nominate_owner(system, nominee, actor=actor, now=now, reason=reason, powers=powers, tell=False)
         for system in locked_in_order(systems)
     ]
     if not nominations:
@@ -217,28 +243,32 @@ def _open(nomination: Nomination) -> Nomination:
 
 
 @transaction.atomic
-def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) -> OwnershipTerm:
-    """The nominee says yes and answers from now on.
+def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) -> OwnershipTerm | Handover:
+    """The nominee says yes. Where an interim owner stands in, the nominee answers from now on.
 
-    Raises NotAllowed for anybody but the nominee, Refused where the nomination is not open or the nominee
-    can't answer any more.
+    Where somebody accepted answers, nothing changes hands yet: a hand-over opens, and both sign it. Raises
+    NotAllowed for anybody but the nominee, Refused where the nomination is not open or the nominee can't answer
+    any more.
     """
     nomination = _open(nomination)
     _require_nominee(nomination, actor)
     require_can_answer(held(nomination.nominee))
-    system, before = nomination.system, nomination.system.owner
     _answer(nomination, Nomination.State.ACCEPTED, now)
-    steps = [
-        {
-            "source": "nomination",
-            "label": "Nominated and accepted",
-            "person": str(actor.pk),
-            "outcome": "chosen",
-        }
-    ]
+    system = nomination.system
+    if system.owner_basis == System.Basis.ACCEPTED and held(system.owner).is_active:
+        return _open_handover(nomination, actor=actor, now=now)
+    return take_over(nomination, actor=actor, now=now, label="Nominated and accepted")
+
+
+def take_over(
+    nomination: Nomination, *, actor: Person, now: datetime, label: str, cause: uuid.UUID | None = None
+) -> OwnershipTerm:
+    """The nominee answers from now on, with the authority that was offered. Part of the verbs that end so."""
+    system, before = nomination.system, nomination.system.owner
+    steps = [{"source": "nomination", "label": label, "person": str(actor.pk), "outcome": "chosen"}]
     change_owner(system, actor, System.Basis.ACCEPTED, now=now, derivation=steps)
     sync_grants([system.pk])
-    record(
+    event = record(
         Kind.SYSTEM_OWNER_ACCEPTED,
         actor=actor,
         subject=system_subject(system),
@@ -246,8 +276,53 @@ def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) ->
         before={"owner": before.audit_id},
         after={"owner": actor.audit_id, "basis": "accepted", "nomination": nomination.pk},
         private={"owner_name": actor.display_name, "previous_name": before.display_name},
+        cause=cause,
     )
-    return OwnershipTerm.objects.get(system=system, period__upper_inf=True)
+    term = OwnershipTerm.objects.get(system=system, period__upper_inf=True)
+    grant_offered(nomination, term, subject=system_subject(system), now=now, cause=cause or event)
+    return term
+
+
+def _open_handover(nomination: Nomination, *, actor: Person, now: datetime) -> Handover:
+    system = nomination.system
+    handover = Handover(
+        system=system,
+        nomination=nomination,
+        outgoing=system.owner,
+        incoming=actor,
+        opened_at=now,
+        due_on=answer_due(now),
+    )
+    handover.full_clean()
+    handover.save(force_insert=True)
+    sync_grants([system.pk])
+    record(
+        Kind.HANDOVER_OPENED,
+        actor=actor,
+        subject=system_subject(system),
+        now=now,
+        after={
+            "handover": str(handover.pk),
+            "nomination": nomination.pk,
+            "outgoing": handover.outgoing.audit_id,
+            "incoming": actor.audit_id,
+            "due": handover.due_on.isoformat(),
+        },
+        private={"incoming_name": actor.display_name, "outgoing_name": handover.outgoing.display_name},
+    )
+    enqueue(
+        key=f"handover:{handover.pk}:opened",
+        recipient=handover.outgoing,
+        subject=f"Hand over {system.name} to {actor.display_name}",
+        body=(
+            f"{actor.display_name} said yes to answer for {system.name} ({system.key}).\n"
+            "Nothing changes hands yet: write your judgement and sign the hand-over, then your successor signs. "
+            f"Until both have signed, you answer.\nSign by {handover.due_on:%d %b %Y}."
+        ),
+        path=f"/handovers/{handover.pk}/",
+        now=now,
+    )
+    return handover
 
 
 @transaction.atomic
@@ -279,7 +354,7 @@ def _tell_unit_head(nomination: Nomination, now: datetime) -> None:
     """Decisions go upward: to the first active head above, else to whoever holds the mandate."""
     enqueue(
         key=f"nomination:{nomination.pk}:declined",
-        recipient=head_above(nomination.system, now),
+        recipient=acting_head_above(nomination.system, now),
         subject=f"Declined: {nomination.nominee.display_name} does not answer for {nomination.system.name}",
         body=(
             f"{nomination.nominee.display_name} declined to answer for {nomination.system.name} "
@@ -295,12 +370,24 @@ def head_above(system: System, now: datetime) -> Person:
     return interim_for(system.unit, now=now)[0]
 
 
+def acting_head_above(system: System, now: datetime) -> Person:
+    """That head, or who acts while the head is away."""
+    return acting_for(head_above(system, now), now).acts
+
+
 @transaction.atomic
-def withdraw_nomination(nomination: Nomination, *, actor: Actor, now: datetime, reason: str = "") -> Nomination:
-    """Take an open nomination back, such as a mistaken one. Raises Refused where it is not open."""
+def withdraw_nomination(
+    nomination: Nomination, *, actor: Actor, now: datetime, reason: str = "", tell: bool = True
+) -> Nomination:
+    """Take an open nomination back, such as a mistaken one; the nominee is told.
+
+    `tell=False` is for a verb that says several in one message. Raises Refused where it is not open.
+    """
     nomination = _open(nomination)
     _answer(nomination, Nomination.State.WITHDRAWN, now, reason.strip())
     sync_grants([nomination.system_id])
+    if tell:
+        _tell_withdrawn([nomination], actor, now)
     record(
         Kind.SYSTEM_OWNER_WITHDRAWN,
         actor=actor,
@@ -311,6 +398,41 @@ def withdraw_nomination(nomination: Nomination, *, actor: Actor, now: datetime, 
         reason=reason,
     )
     return nomination
+
+
+@transaction.atomic
+def withdraw_many(
+    nominations: Iterable[Nomination], *, actor: Actor, now: datetime, reason: str = ""
+) -> list[Nomination]:
+    """Take several nominations back: all or nothing, each nominee is told in one message.
+
+    Raises Refused for none, and where one of them is not open any more.
+    """
+    found = {nomination.system_id: nomination for nomination in nominations}
+    locked_in_order(nomination.system for nomination in found.values())
+    withdrawn = [
+        withdraw_nomination(found[system], actor=actor, now=now, reason=reason, tell=False) for system in sorted(found)
+    ]
+    if not withdrawn:
+        raise Refused("There is no nomination to withdraw.")
+    for nominee in sorted({one.nominee_id for one in withdrawn}):
+        _tell_withdrawn([one for one in withdrawn if one.nominee_id == nominee], actor, now)
+    return withdrawn
+
+
+def _tell_withdrawn(nominations: list[Nomination], actor: Actor, now: datetime) -> None:
+    first, count = nominations[0], len(nominations)
+    what = f"{first.system.name} ({first.system.key})" if count == 1 else f"{count} systems"
+    named = [f"- {one.system.name} ({one.system.key})" for one in nominations[:NAMED_IN_A_MESSAGE]]
+    body = [f"{actor.audit_name} withdrew the nomination. You are not asked to answer for {what} any more."]
+    enqueue(
+        key=f"nomination:{first.pk}:withdrawn:{count}",
+        recipient=first.nominee,
+        subject=f"Withdrawn: you are not asked to answer for {what}",
+        body="\n".join(body + (named if count > 1 else [])),
+        path="/",
+        now=now,
+    )
 
 
 def _require_nominee(nomination: Nomination, actor: Person) -> None:

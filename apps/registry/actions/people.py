@@ -11,6 +11,7 @@ from apps.audit.rules import Actor, Kind
 from apps.people import actions as people
 from apps.people.models import Person, Seat
 from apps.registry.actions.grants import sync_grants
+from apps.registry.actions.handover import cancel_handovers_of
 from apps.registry.actions.leavers import lock_systems_of, withdraw_nominations
 from apps.registry.actions.ownership import locked_in_order
 from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes
@@ -51,4 +52,5 @@ def deactivate_person(person: Person, *, actor: Actor, now: datetime, reason: st
     cause = latest_event_id(Kind.PERSON_DEACTIVATED, "person", str(person.pk))
     revoke_tokens_of(person, actor=actor, now=now, cause=cause)
     withdraw_nominations(person, actor=actor, now=now, cause=cause)
+    cancel_handovers_of(person, actor=actor, now=now, cause=cause)
     return gone

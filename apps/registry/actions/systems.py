@@ -15,7 +15,8 @@ from apps.common.saving import save_checked
 from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.ownership import locked, owner_can_act, system_subject
 from apps.registry.actions.succession import hold_tree
-from apps.registry.models import Nomination, OwnershipTerm, System, SystemIdentity
+from apps.registry.models import Handover, Nomination, OwnershipTerm, System, SystemIdentity
+from apps.registry.models.handover import RUNNING
 from apps.registry.queries.succession import interim_for
 from apps.registry.rules import Stage
 
@@ -129,7 +130,7 @@ def _save_with_live_owner(system: System) -> None:
 
 @transaction.atomic
 def retire_system(system: System, *, actor: Actor, now: datetime, reason: str) -> System:
-    """Take a system out of use. Its owner and its history stay. An open nomination is withdrawn.
+    """Take a system out of use. Its owner and its history stay. An open nomination and a hand-over end.
 
     Raises Refused without a reason, or where it is retired already.
     """
@@ -143,6 +144,9 @@ def retire_system(system: System, *, actor: Actor, now: datetime, reason: str) -
     system.save(update_fields=["stage", "retired_at", "updated_at"])
     Nomination.objects.filter(system=system, state="open").update(
         state="withdrawn", answered_at=now, answer_reason="The system was retired."
+    )
+    Handover.objects.filter(system=system, state__in=RUNNING).update(
+        state="cancelled", ended_at=now, end_reason="The system was retired."
     )
     sync_grants([system.pk])
     record(

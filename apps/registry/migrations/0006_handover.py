@@ -9,12 +9,13 @@ from django.conf import settings
 from django.db import migrations, models
 
 # Both people are active while it runs: foreign keys, so that no deactivation in another transaction slips through.
+# Checked at the end, because whoever leaves is deactivated and their hand-overs end in one transaction.
 HANDOVER = """
 ALTER TABLE registry_handover
     ADD CONSTRAINT handover_outgoing_active FOREIGN KEY (outgoing_id, people_must_be_active)
-        REFERENCES people_person (id, is_active),
+        REFERENCES people_person (id, is_active) DEFERRABLE INITIALLY DEFERRED,
     ADD CONSTRAINT handover_incoming_active FOREIGN KEY (incoming_id, people_must_be_active)
-        REFERENCES people_person (id, is_active),
+        REFERENCES people_person (id, is_active) DEFERRABLE INITIALLY DEFERRED,
     ADD CONSTRAINT handover_hash_is_of_pack
         CHECK (pack_sha256 = CASE WHEN pack = '' THEN '' ELSE encode(sha256(convert_to(pack, 'UTF8')), 'hex') END);
 CREATE FUNCTION registry_handover_begins() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,7 +85,8 @@ CREATE TRIGGER handover_never_truncated BEFORE TRUNCATE ON registry_handover FOR
 ALTER TABLE registry_handover ENABLE ALWAYS TRIGGER handover_never_truncated;
 """
 
-# Nothing changes hands from one owner who accepted to another without both signatures, whoever writes it.
+# Nothing changes hands from one owner who accepted to another without both signatures, whoever writes it. Who was
+# deactivated can't sign: then an interim owner stands in between, or nobody uses the system.
 TERMS = """
 CREATE FUNCTION registry_term_by_handover() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -101,7 +103,8 @@ BEGIN
     SELECT t.person_id, t.basis INTO before FROM registry_ownershipterm t
     WHERE t.system_id = NEW.system_id AND t.id <> NEW.id AND upper(t.period) <= lower(NEW.period)
     ORDER BY t.period DESC LIMIT 1;
-    IF before.basis = 'accepted' AND before.person_id <> NEW.person_id AND NOT EXISTS (
+    IF before.basis = 'accepted' AND before.person_id <> NEW.person_id
+       AND EXISTS (SELECT FROM people_person p WHERE p.id = before.person_id AND p.is_active) AND NOT EXISTS (
         SELECT FROM registry_handover h WHERE h.system_id = NEW.system_id AND h.state = 'complete'
         AND h.outgoing_id = before.person_id AND h.incoming_id = NEW.person_id) THEN
         RAISE EXCEPTION 'From one owner who accepted to another a system goes by a hand-over that both signed.'
