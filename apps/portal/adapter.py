@@ -5,18 +5,28 @@ from urllib.parse import urlsplit
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.exceptions import RateLimited
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.core.exceptions import RateLimited, ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from apps.common import clock
 from apps.people.models import Person
-from apps.portal.actions import change_password
+from apps.people.requests import recent_confirmation
+from apps.portal.actions import change_password, refuse_session
 
 log = structlog.get_logger(__name__)
+
+WAYS = {
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+    "mfa_reauthenticate": "Use a code",
+    "reauthenticate": "Use your password",
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -38,6 +48,41 @@ class AccountAdapter(DefaultAccountAdapter):
             super().pre_authenticate(request, **credentials)
         except ValidationError as error:
             raise RateLimited from error
+
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        """Too many wrong codes are too many attempts, on the same page. Raises RateLimited for them."""
+        if code == "too_many_login_attempts":
+            raise RateLimited
+        found: ValidationError = super().validation_error(code, *args)
+        return found
+
+    def respond_user_inactive(self, request: HttpRequest, user: Person) -> HttpResponse:
+        """A deactivated person whose passkey is still good."""
+        refuse_session(user.email, now=clock.now(), why="deactivated")
+        return super().respond_user_inactive(request, user)
+
+    def get_login_stages(self) -> list[str]:
+        """With our own question for a second factor, which some identity providers have asked already."""
+        stage = "allauth.mfa.stages.AuthenticateStage"
+        ours = "apps.portal.stages.SecondFactorStage"
+        return [ours if name == stage else name for name in super().get_login_stages()]
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """How this person can prove again who they are, best first. A password alone only without a second factor."""
+        usual = {way["id"]: way for way in super().get_reauthentication_methods(user)}
+        order = ("mfa_reauthenticate:webauthn", "mfa_reauthenticate", "reauthenticate")
+        ways = [usual[name] | {"description": WAYS[name]} for name in order if name in usual]
+        if len(ways) > 1:
+            ways = [way for way in ways if way["id"] != "reauthenticate"]
+        return ways + confirming_providers(user)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Raises ReauthenticationRequired for who has only an identity provider: allauth would ask them nothing."""
+        person, request = self.request.user, self.request
+        asked_nothing = person.is_authenticated and not get_reauthentication_flows(person)
+        if asked_nothing and recent_confirmation(request, now=clock.now()) is None:
+            raise ReauthenticationRequired
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def send_password_reset_mail(self, user: Person, email: str, context: dict[str, Any]) -> None:
         """Only to the address of an active human.
@@ -65,8 +110,37 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("portal:profile")
 
 
+def confirming_providers(user: Any) -> list[dict[str, Any]]:
+    """The identity providers that know a person and can ask them again."""
+    if not user.is_authenticated or not settings.IDENTITY_PROVIDERS:
+        return []
+    linked = set(SocialAccount.objects.filter(user=user).values_list("provider", flat=True))
+    return [
+        {
+            "id": f"sso:{provider.id}",
+            "description": f"Confirm at {provider.name}",
+            "url": reverse("sso_confirm", args=[provider.id]),
+        }
+        for provider in settings.IDENTITY_PROVIDERS
+        if provider.id in linked
+    ]
+
+
 class SecondFactorAdapter(DefaultMFAAdapter):
     """The picture to scan stands in the page itself: the content security policy refuses data: images."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "This was not right. Nothing was changed. Try again.",
+    }
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Passkeys belong to the host of SITE_URL, whatever a request calls us."""
+        return {"id": str(urlsplit(settings.SITE_URL).hostname), "name": settings.ORGANISATION_NAME}
+
+    def generate_authenticator_name(self, user: Person, type: Authenticator.Type) -> str:
+        """What a passkey is called until its person calls it otherwise."""
+        count = Authenticator.objects.filter(user=user, type=type).count()
+        return f"Passkey {count + 1}" if count else "My passkey"
 
     def build_totp_svg(self, url: str) -> str:
         svg: str = super().build_totp_svg(url)

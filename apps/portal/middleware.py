@@ -6,7 +6,7 @@ from collections.abc import Callable
 from allauth.core.exceptions import RateLimited
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +16,7 @@ from apps.common.clock import zone_named
 from apps.common.errors import NotAllowed, Refused
 from apps.common.problems import problem_response
 from apps.common.saving import is_collision
+from apps.directory.rules.errors import SCIM_TYPE, error_body
 from apps.portal.sessions import lacks_second_factor, note_session
 from apps.portal.views import errors
 from apps.registry.models import Mandate
@@ -26,6 +27,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # What a browser sends. Pages of other packages would take a PUT for a POST.
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+SCIM = "/scim/"
 # Databases that were seen started. A portal never goes back to before its first start.
 _started: set[str] = set()
 
@@ -47,6 +49,10 @@ class FirstStartMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path in (reverse("portal:first_start"), reverse("healthz")) or is_started():
             return self.get_response(request)
+        if request.path.startswith(SCIM):
+            return JsonResponse(
+                error_body(503, "Govportal has not been started yet."), status=503, content_type=SCIM_TYPE
+            )
         if request.path.startswith("/api/"):
             return problem_response(503, "Govportal has not been started yet.")
         return HttpResponseRedirect(reverse("portal:first_start"))
@@ -59,6 +65,8 @@ class ErrorsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(SCIM):  # answers for itself, in the words of its protocol
+            return self.get_response(request)
         # PostgreSQL keeps no NUL in a text, so that an address with one names nothing. Forms refuse it themselves.
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             if request.path.startswith("/api/"):
@@ -108,15 +116,16 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.MFA_REQUIRED_FOR and request.user.is_authenticated and not self._is_open(request.path):
-            if lacks_second_factor(request, now=clock.now()):
-                return HttpResponseRedirect(reverse("mfa_index"))
+        asks = settings.MFA_REQUIRED_FOR and request.user.is_authenticated and not self._is_open(request.path)
+        if asks and lacks_second_factor(request, now=clock.now()):
+            return HttpResponseRedirect(reverse("mfa_index"))
         return self.get_response(request)
 
     @staticmethod
     def _is_open(path: str) -> bool:
-        names = ("mfa_index", "account_logout", "account_reauthenticate", "sso_list")
-        return path == reverse("healthz") or path.startswith(("/api/", *(reverse(name) for name in names)))
+        base = reverse("account_login").removesuffix("login/")
+        open_pages = (f"{base}{page}" for page in ("2fa/", "logout/", "reauthenticate/", "sso/", "oidc/", "saml/"))
+        return path == reverse("healthz") or path.startswith(("/api/", *open_pages))
 
 
 class PersonTimeZoneMiddleware:
