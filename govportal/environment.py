@@ -81,6 +81,18 @@ def env_choices(name: str, choices: Collection[str]) -> frozenset[str]:
     return chosen
 
 
+def env_map(name: str, allowed: Collection[str]) -> dict[str, str]:
+    """Pairs as `Group=word, Other group=word`. Raises ImproperlyConfigured for another shape or word."""
+    found = {}
+    for part in env_list(name):
+        key, _, word = part.rpartition("=")
+        if not key.strip() or word.strip() not in allowed:
+            words = ", ".join(sorted(allowed))
+            raise ImproperlyConfigured(f"{name} holds {part!r}. Write a name, =, and one of: {words}.")
+        found[key.strip()] = word.strip()
+    return found
+
+
 def env_zone(name: str, default: str) -> str:
     """The name of a time zone. Raises ImproperlyConfigured for one that does not exist."""
     zone = env_str(name, default)

@@ -12,6 +12,7 @@ from govportal.environment import (
     env_country,
     env_int,
     env_list,
+    env_map,
     env_site,
     env_str,
     env_zone,
@@ -45,6 +46,11 @@ SHARED_ADDRESS_THRESHOLD = env_int("SHARED_ADDRESS_THRESHOLD", 10)
 # Systems that one person can answer for before that is a finding.
 WORKLOAD_CAP = 25
 IMPORT_MAX_BYTES = 50 * 1024 * 1024
+
+# Groups of the identity provider whose members get a role here: AI auditors=auditor, Board office=board
+SCIM_ROLE_GROUPS = env_map("SCIM_ROLE_GROUPS", ("administrator", "auditor", "board"))
+# For each token. Entra sends up to 25 in a second.
+SCIM_REQUESTS_A_MINUTE = env_int("SCIM_REQUESTS_A_MINUTE", 3000, least=1)
 
 INSTALLED_APPS = [
     "apps.portal",

@@ -9,6 +9,8 @@ urlpatterns = [
     path("accounts/", include("govportal.account_urls")),
     path("api/", include("govportal.api_urls")),
     path("attestations/", include("apps.attestations.urls")),
+    path("scim/v2/", include("apps.directory.scim_urls")),
+    path("directory/", include("apps.directory.urls")),
     path("trail/", include("apps.assurance.urls")),
     path("readiness/", include("apps.readiness.urls")),
     path("", include("apps.portal.urls")),

@@ -13,6 +13,7 @@ class Permission(StrEnum):
     CAMPAIGN_RUN = "campaign:run"
     FINDINGS_MANAGE = "findings:manage"
     FINDINGS_READ_ALL = "findings:read_all"
+    DIRECTORY_RUN = "directory:run"
     IMPORT_SYSTEMS = "systems:import"
     NOMINATE_OWNER = "system:owner:nominate"
     READINESS_READ = "readiness:read"

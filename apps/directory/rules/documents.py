@@ -91,9 +91,7 @@ def _values(name: str, *more: str) -> dict[str, Any]:
 _USER_ATTRIBUTES = [
     _attribute("userName", required=True, uniqueness="server"),
     _attribute("externalId", caseExact=True),
-    _attribute(
-        "name", "complex", subAttributes=[_attribute(one) for one in ("formatted", "givenName", "familyName")]
-    ),
+    _attribute("name", "complex", subAttributes=[_attribute(one) for one in ("formatted", "givenName", "familyName")]),
     _attribute("displayName"),
     _attribute("title"),
     _attribute("timezone"),
@@ -115,7 +113,5 @@ _GROUP_ATTRIBUTES = [
 _ENTERPRISE_ATTRIBUTES = [
     _attribute("employeeNumber"),
     _attribute("department"),
-    _attribute(
-        "manager", "complex", subAttributes=[_attribute(one) for one in ("value", "$ref", "displayName")]
-    ),
+    _attribute("manager", "complex", subAttributes=[_attribute(one) for one in ("value", "$ref", "displayName")]),
 ]

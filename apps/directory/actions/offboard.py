@@ -1,0 +1,206 @@
+"""Somebody leaves: everything they answered for passes on, and only then are they deactivated. All or nothing.
+
+The one verb behind every path: the page, SCIM, the HR file and the command line.
+"""
+
+import uuid
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from apps.access.actions import revoke_tokens_of
+from apps.attestations.queries import open_assignments
+from apps.audit.actions import record
+from apps.audit.rules import SCHEDULER, Actor, Kind
+from apps.common.clock import local_date
+from apps.common.errors import Refused
+from apps.directory.models import HandedOver, OffboardingCase
+from apps.directory.queries.successors import successor_of
+from apps.findings.actions import reassign_findings
+from apps.notify.actions import Note, enqueue_many
+from apps.people import actions as people
+from apps.people.models import Person
+from apps.registry.actions import leavers
+from apps.registry.actions.grants import sync_grants
+from apps.registry.actions.handover import cancel_handovers_of
+from apps.registry.actions.raci import move_letters
+from apps.registry.actions.succession import InterimChange, change_tree
+from apps.registry.models import Mandate, System
+from apps.registry.queries.succession import mandate_holder
+from apps.registry.rules import Stage
+
+# Days until everything that a leaver answered for has an owner who accepted (product: interim for 30 days at most).
+CLOCK = timedelta(days=30)
+
+
+# Somebody can be appointed between the look and the lock: then everything is taken back and done again.
+TRIES = 4
+
+
+def offboard(
+    person: Person, *, actor: Actor, now: datetime, reason: str = "", source: str = OffboardingCase.Source.PORTAL
+) -> OffboardingCase:
+    """Hand over everything that a person holds, open a case with a clock, and deactivate them.
+
+    Systems go to the interim owner (deputy, line manager, unit heads, mandate holder; the first who is active and
+    not leaving), the mandate's seat to a successor, other seats are vacated, letters and findings go to whoever takes
+    over, open nominations and hand-overs end, sessions and tokens end. Raises Refused for somebody who is
+    deactivated already, and where nobody could take over the mandate.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                return _offboard(person, actor=actor, now=now, reason=reason, source=source)
+        except Refused as error:
+            if not left or not isinstance(error.__cause__, IntegrityError):
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _offboard(person: Person, *, actor: Actor, now: datetime, reason: str, source: str) -> OffboardingCase:
+    change_tree()  # one leaver at a time: two who stand in for each other see what the first one left
+    leavers.lock_systems_of(person)
+    person = Person.objects.select_for_update().get(pk=person.pk)
+    if not person.is_active:
+        raise Refused(f"{person.display_name} is deactivated already.")
+    Person.objects.filter(pk=person.pk).update(leaving_on=local_date(now))
+    case = OffboardingCase(person=person, source=source, reason=reason.strip()[:600], opened_at=now)
+    case.due_on = local_date(now + CLOCK)
+    cause = record(
+        Kind.PERSON_OFFBOARDED,
+        actor=actor,
+        subject=people.person_subject(person),
+        now=now,
+        after={"case": str(case.pk), "source": str(source), "due": case.due_on.isoformat()},
+        reason=reason,
+    )
+    heir = successor_of(person, now=now)
+    changes = _hand_over(person, case, heir, actor=actor, now=now, cause=cause)
+    people.deactivate_person(person, actor=actor, now=now, cause=cause)
+    revoke_tokens_of(person, actor=actor, now=now, cause=cause)
+    return _opened(case, changes, heir, now)
+
+
+def _hand_over(
+    person: Person, case: OffboardingCase, heir: Person, *, actor: Actor, now: datetime, cause: uuid.UUID
+) -> list[InterimChange]:
+    """The parts in their order: seats and units first, because the interim order reads them."""
+    must_be_held = set(Mandate.objects.values_list("holder_id", flat=True))
+    by: dict[str, Any] = {"actor": actor, "now": now, "cause": cause}
+    seats = people.succeed_seats(person, heir=heir, must_be_held=must_be_held, **by)
+    units = leavers.vacate_units(person, **by)
+    handovers = cancel_handovers_of(person, **by)
+    changes = leavers.hand_over_systems(person, **by)
+    case.counts = {
+        "systems": len(changes),
+        "accepted": sum(change.system.owner_basis == System.Basis.ACCEPTED for change in changes),
+        "attestations": open_assignments().filter(system__in=[change.system.pk for change in changes]).count(),
+        "seats": seats,
+        "units": units,
+        "handovers": handovers,
+        "letters": move_letters(person, heir, **by),
+        "findings": reassign_findings(person, heir, **by),
+        "nominations": leavers.withdraw_nominations(person, **by),
+        "relations": _unlink(person, **by),
+        "roles": people.revoke_roles_of(person, **by),
+    }
+    return changes
+
+
+def _unlink(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID) -> int:
+    """Whoever had the leaver as deputy or line manager: the manager's own manager takes those, the deputy is open."""
+    changed = people.unlink_leaver(person, actor=actor, now=now, cause=cause)
+    owned = System.objects.filter(owner__in=[other.pk for other in changed if other.deputy_id is None])
+    sync_grants(list(owned.values_list("pk", flat=True)))
+    return len(changed)
+
+
+def _opened(case: OffboardingCase, changes: list[InterimChange], heir: Person, now: datetime) -> OffboardingCase:
+    manager = case.person.line_manager
+    can_see_to_it = manager is not None and manager.is_active and manager.leaving_on is None
+    case.responsible = manager if can_see_to_it and manager else (mandate_holder() or heir)
+    if not changes:
+        case.state, case.closed_at = OffboardingCase.State.DONE, now
+    case.save(force_insert=True)
+    HandedOver.objects.bulk_create(
+        [
+            HandedOver(
+                case=case,
+                system=change.system,
+                interim=change.person,
+                had_accepted=change.system.owner_basis == System.Basis.ACCEPTED,
+            )
+            for change in changes
+        ],
+        batch_size=2000,
+    )
+    enqueue_many(_notes(case, changes), now=now)
+    return case
+
+
+def _notes(case: OffboardingCase, changes: list[InterimChange]) -> list[Note]:
+    """One message to each who stands in, and one to whoever sees to the case."""
+    name, by = case.person.display_name, case.responsible.display_name
+    taken = Counter(change.person for change in changes)
+    notes = [
+        Note(
+            f"offboarding:{case.pk}:stands-in:{heir.pk}",
+            heir,
+            f"You answer for {count} system{'' if count == 1 else 's'} that {name} left",
+            f"{name} left. You answer for {count} system{'' if count == 1 else 's'} as interim owner until somebody "
+            f"accepts.\n{by} sees to it that each gets an owner by {case.due_on:%d %b %Y}.",
+            "/",
+        )
+        for heir, count in taken.items()
+    ]
+    if changes:
+        body = (
+            f"{name} left and answered for {len(changes)} systems. Interim owners answer for them now.\n"
+            f"Nominate an owner for each by {case.due_on:%d %b %Y}."
+        )
+        to = case.responsible
+        subject = f"Find owners for what {name} left"
+        notes.append(Note(f"offboarding:{case.pk}:opened", to, subject, body, f"/directory/leavers/{case.pk}/"))
+    return notes
+
+
+@transaction.atomic
+def bring_back(person: Person, *, actor: Actor, now: datetime) -> Person:
+    """Let somebody in again. What they held stays with whoever took it over: nominate them again where they return.
+
+    Raises Refused for an active person.
+    """
+    person = Person.objects.select_for_update().get(pk=person.pk)
+    Person.objects.filter(pk=person.pk).update(leaving_on=None)
+    back = people.reactivate_person(person, actor=actor, now=now)
+    OffboardingCase.objects.filter(person=person, state=OffboardingCase.State.OPEN).update(
+        state=OffboardingCase.State.CAME_BACK, closed_at=now
+    )
+    return back
+
+
+def close_done_cases(*, now: datetime) -> int:
+    """Close each case of which every system has an owner who accepted, or is retired. Returns how many."""
+    waiting = HandedOver.objects.filter(system__owner_basis=System.Basis.INTERIM).exclude(system__stage=Stage.RETIRED)
+    open_cases = OffboardingCase.objects.filter(state=OffboardingCase.State.OPEN)
+    done = open_cases.exclude(pk__in=waiting.values("case")).order_by("pk")
+    return sum(_close(case, now) for case in done.select_related("person"))
+
+
+@transaction.atomic
+def _close(case: OffboardingCase, now: datetime) -> bool:
+    """False where another sweep was first."""
+    changed = OffboardingCase.objects.filter(pk=case.pk, state=OffboardingCase.State.OPEN).update(
+        state=OffboardingCase.State.DONE, closed_at=now
+    )
+    if changed:
+        record(
+            Kind.OFFBOARDING_DONE,
+            actor=SCHEDULER,
+            subject=people.person_subject(case.person),
+            now=now,
+            after={"case": str(case.pk)},
+        )
+    return bool(changed)

@@ -1,0 +1,1 @@
+"""Pages and the protocol of the directory."""
