@@ -113,10 +113,9 @@ def _always() -> list[NavItem | None]:
 
 def _register(person: Person, systems: int, interim: int) -> list[NavItem | None]:
     reads_all = may(person, Permission.SYSTEMS_READ_ALL)
-    nobody_accepted = _item("Interim", "portal:systems", "grid-3x3", query="?basis=interim", count_bad=f"{interim:,}")
     return [
         _item("Systems", "portal:systems", "boxes", count=f"{systems:,}"),
-        nobody_accepted if interim else None,
+        _item("Ownership", "portal:blind_spots", "grid-3x3", count_bad=f"{interim:,}" if interim else ""),
         _item("People", "portal:people", "users"),
         _item("Units", "portal:units", "network") if reads_all else None,
     ]
@@ -131,13 +130,13 @@ def _evidence(person: Person) -> list[NavItem | None]:
     ]
 
 
-def _item(label: str, name: str, icon: str, *, query: str = "", count: str = "", count_bad: str = "") -> NavItem | None:
+def _item(label: str, name: str, icon: str, *, count: str = "", count_bad: str = "") -> NavItem | None:
     """An entry, or None where the part is not built."""
     try:
         url = reverse(name)
     except NoReverseMatch:
         return None
-    return NavItem(label, url + query, icon, count=count, count_bad=count_bad)
+    return NavItem(label, url, icon, count=count, count_bad=count_bad)
 
 
 def _kept(items: list[NavItem | None]) -> list[NavItem]:
@@ -145,7 +144,7 @@ def _kept(items: list[NavItem | None]) -> list[NavItem]:
 
 
 def _current(path: str, urls: list[str]) -> str:
-    """The longest entry that the path is below; home is only itself, and an entry with a filter never current."""
+    """The longest entry that the path is below; home is only itself."""
     below = [url for url in urls if url == path or (url != "/" and path.startswith(url))]
     return max(below, key=len, default="")
 

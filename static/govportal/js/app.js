@@ -99,7 +99,7 @@
   }
 
   // Keys. The profile turns them off with data-keys="off" on the html element.
-  const places = { h: "/", s: "/systems/", a: "/attestations/", t: "/trail/", r: "/readiness/" };
+  const places = { h: "/", s: "/systems/", o: "/ownership/", a: "/attestations/", t: "/trail/", r: "/readiness/" };
   let goingUntil = 0;
 
   const moveRow = (step) => {
@@ -273,6 +273,10 @@
     all("form[data-autosave]", from).forEach(setUpAutosave);
     all("form[data-bulk]", from).forEach(setUpBulk);
     all("textarea[data-count]", from).forEach(setUpCount);
+    all("button[data-print]", from).forEach((button) => {
+      button.hidden = false;
+      button.addEventListener("click", () => window.print());
+    });
     one("[data-error-summary]", from)?.focus();
   };
   start(document);
