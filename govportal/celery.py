@@ -38,6 +38,8 @@ app.conf.update(
         "attestations.open_due": {"task": "attestations.open_due", "schedule": crontab(minute="*/5")},
         "attestations.remind_due": {"task": "attestations.remind_due", "schedule": crontab(minute="*/10")},
         "attestations.close_due": {"task": "attestations.close_due", "schedule": crontab(minute="*/10")},
+        "findings.sweep": {"task": "findings.sweep", "schedule": crontab(minute=40, hour=1)},
+        "findings.remind_overdue": {"task": "findings.remind_overdue", "schedule": crontab(minute=25)},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
         # Days begin and end at each quarter of an hour somewhere: time zones are offset by as little.
