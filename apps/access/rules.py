@@ -15,6 +15,7 @@ class Permission(StrEnum):
     FINDINGS_READ_ALL = "findings:read_all"
     DIRECTORY_RUN = "directory:run"
     IMPORT_SYSTEMS = "systems:import"
+    MANDATE_CHANGE = "mandate:change"
     NOMINATE_OWNER = "system:owner:nominate"
     READINESS_READ = "readiness:read"
     SYSTEM_CHANGE = "system:change"
@@ -52,6 +53,7 @@ _ADMINISTERS = frozenset(
         Permission.CAMPAIGN_RUN,
         Permission.FINDINGS_MANAGE,
         Permission.IMPORT_SYSTEMS,
+        Permission.MANDATE_CHANGE,
         Permission.NOMINATE_OWNER,
         Permission.SYSTEM_CHANGE,
         Permission.SYSTEM_REGISTER,

@@ -191,6 +191,10 @@ def sign_charter(
         raise Refused(f"Type your name as it is in your profile: {actor.display_name}.")
     if not confirmation.holds(now):
         raise Refused("Confirm again that it is you, then sign.")
+    # A signature under which nobody stands any more makes room; it stays on record.
+    CharterSignature.objects.filter(charter=charter, function_id=function, withdrawn_at=None).exclude(
+        signer=actor
+    ).update(withdrawn_at=now, withdrawn_reason=f"The seat passed to {actor.display_name}.")
     signature = _signature(charter, function, confirmation, actor, now)
     save_checked(signature, force_insert=True)
     record(
