@@ -51,6 +51,7 @@ _ADMINISTERS = frozenset(
         Permission.ADMINISTER_PEOPLE,
         Permission.ADMINISTER_UNITS,
         Permission.CAMPAIGN_RUN,
+        Permission.DIRECTORY_RUN,
         Permission.FINDINGS_MANAGE,
         Permission.IMPORT_SYSTEMS,
         Permission.MANDATE_CHANGE,
