@@ -13,12 +13,14 @@ from apps.attestations.models import Campaign
 from apps.attestations.queries import completion, latest_campaign
 from apps.common import clock
 from apps.common.clock import local_date
+from apps.findings.queries import overdue, visible_findings
 from apps.people.models import Person
 from apps.registry.models import System
 from apps.registry.queries import live, visible_systems
 
 # Counts in the menu can be a minute old: over 100,000 systems they cost more than the page around them.
 COUNTS_KEPT = 60
+NOBODY_ACCEPTED = "without an accepted owner"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class NavItem:
     active: bool = False
     count: str = ""
     count_bad: str = ""
+    count_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def duty_lead() -> DutyLead | None:
 
 def menu_counts(person: Person) -> dict[str, int]:
     """Live systems that the person may open, how many of them nobody has accepted, and the share of the running
-    campaign that is signed, in percent (-1: none runs, or not for them). Kept for a minute."""
+    campaign that is signed, in percent (-1: none runs, or not for them), and findings overdue. Kept for a minute."""
     key = f"menu:{person.pk}"
     counts: dict[str, int] | None = cache.get(key)
     if counts is None:
@@ -78,6 +81,7 @@ def menu_counts(person: Person) -> dict[str, int]:
             systems=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM))
         )
         counts["signed"] = _signed_percent() if may(person, Permission.CAMPAIGN_READ) else -1
+        counts["overdue"] = overdue(visible_findings(person), local_date(clock.now())).count()
         cache.set(key, counts, COUNTS_KEPT)
     return counts
 
@@ -97,7 +101,7 @@ def menu(person: Person, path: str) -> list[NavGroup]:
     groups = [
         NavGroup("", _kept(_always())),
         NavGroup("Register", _kept(_register(person, systems, interim))),
-        NavGroup("Duties", _kept([_item("Attestations", "attestations:campaigns", "signature", count=signed)])),
+        NavGroup("Duties", _kept(_duties(signed, counts["overdue"]))),
         NavGroup("Evidence", _kept(_evidence(person))),
     ]
     current = _current(path, [item.url for group in groups for item in group.items])
@@ -108,6 +112,14 @@ def _always() -> list[NavItem | None]:
     return [
         _item("Home", "portal:home", "house"),
         _item("Who answers?", "portal:who", "message-circle-question-mark"),
+    ]
+
+
+def _duties(signed: str, overdue: int) -> list[NavItem | None]:
+    late = f"{overdue:,}" if overdue else ""
+    return [
+        _item("Attestations", "attestations:campaigns", "signature", count=signed),
+        _item("Findings", "findings:findings", "flag", count_bad=late, count_words="overdue"),
     ]
 
 
@@ -130,13 +142,15 @@ def _evidence(person: Person) -> list[NavItem | None]:
     ]
 
 
-def _item(label: str, name: str, icon: str, *, count: str = "", count_bad: str = "") -> NavItem | None:
+def _item(
+    label: str, name: str, icon: str, *, count: str = "", count_bad: str = "", count_words: str = NOBODY_ACCEPTED
+) -> NavItem | None:
     """An entry, or None where the part is not built."""
     try:
         url = reverse(name)
     except NoReverseMatch:
         return None
-    return NavItem(label, url, icon, count=count, count_bad=count_bad)
+    return NavItem(label, url, icon, count=count, count_bad=count_bad, count_words=count_words)
 
 
 def _kept(items: list[NavItem | None]) -> list[NavItem]:
