@@ -5,11 +5,12 @@ from allauth.mfa.base import views as mfa
 from allauth.mfa.webauthn import views as webauthn
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
 
 from apps.portal.views import passkeys, sso
 
 passkey_urls = [
-    path("", webauthn.list_webauthn, name="mfa_list_webauthn"),
+    path("", RedirectView.as_view(pattern_name="mfa_index"), name="mfa_list_webauthn"),
     path("add/", passkeys.add, name="mfa_add_webauthn"),
     path("login/", passkeys.login, name="mfa_login_webauthn"),
     path("reauthenticate/", passkeys.reauthenticate, name="mfa_reauthenticate_webauthn"),

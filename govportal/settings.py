@@ -189,6 +189,8 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/m/user",
     "single_sign_on": "30/m/ip",
 }
+# The longest of the times above, in seconds: what people are told.
+RETRY_AFTER = 300
 ALLAUTH_TRUSTED_PROXY_COUNT = env_int("TRUSTED_PROXY_COUNT", 0)
 # A browser offers passkeys over HTTPS, and on localhost.
 PASSKEYS = urlsplit(SITE_URL).scheme == "https" or urlsplit(SITE_URL).hostname == "localhost"

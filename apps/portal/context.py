@@ -1,14 +1,18 @@
 """What every page shows around its content. Nothing is read before a template asks for it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.common import clock
 from apps.people.models import Person
 from apps.portal.queries.navigation import DutyLead, NavGroup, duty_lead, menu
+from apps.portal.sessions import lacks_second_factor
+from govportal.identity import IdentityProvider
 
 
 class Shell:
@@ -38,6 +42,23 @@ class Shell:
         """Whom to call."""
         Shell.last_lead = duty_lead()
         return Shell.last_lead
+
+    @property
+    def providers(self) -> tuple[IdentityProvider, ...]:
+        """The identity providers that one can sign in with."""
+        found: tuple[IdentityProvider, ...] = settings.IDENTITY_PROVIDERS
+        return found
+
+    @cached_property
+    def must_have_factor(self) -> bool:
+        """Whether the person has to set up a second factor before anything else."""
+        return bool(self.person and settings.MFA_REQUIRED_FOR) and lacks_second_factor(self._request, now=clock.now())
+
+    @property
+    def retry_at(self) -> str:
+        """When the limits on attempts have surely passed, by the reader's clock."""
+        zone = clock.zone_named(self.person.time_zone) if self.person else clock.organisation_zone()
+        return (clock.now() + timedelta(seconds=settings.RETRY_AFTER)).astimezone(zone).strftime("%H:%M")
 
     @property
     def theme(self) -> str:

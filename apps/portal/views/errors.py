@@ -1,5 +1,6 @@
 """Pages for what went wrong: what happened, a reference, and whom to call. Never a code as a title."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -36,7 +37,7 @@ def collided(request: HttpRequest) -> HttpResponse:
 def too_many(request: HttpRequest) -> HttpResponse:
     """429: too many attempts."""
     response = render(request, "429.html", status=429)
-    response["Retry-After"] = "300"
+    response["Retry-After"] = str(settings.RETRY_AFTER)
     return response
 
 
