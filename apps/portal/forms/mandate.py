@@ -41,9 +41,7 @@ class CharterForm(forms.Form):
         }
         self.domains = list(GovernanceDomain.objects.all())
         for domain in self.domains:
-            initial[f"domain-{domain.key}"] = (
-                "" if domain.key not in held else "enforces" if held[domain.key] else "holds"
-            )
+            initial[f"domain-{domain.key}"] = {None: "", False: "holds", True: "enforces"}[held.get(domain.key)]
         super().__init__(data, initial=initial)
         seats = Seat.objects.filter(holder__isnull=False).select_related("function", "holder")
         choices = [

@@ -117,9 +117,7 @@ def sign(request: HttpRequest, function: str) -> HttpResponse:
     page = charter_page(charter, actor)
     seat = next(seat for seat in page.seats if seat.function.code == function)
     if function not in page.mine:
-        raise NotAllowed(
-            f"You may read the charter, but only who holds the seat {seat.function.seat_title} signs for it."
-        )
+        raise NotAllowed(f"You may read this, but only who holds the seat {seat.function.seat_title} signs for it.")
     form = SignForm(request, actor, request.POST if request.method == "POST" else None)
     if form.is_valid() and form.confirmation:
         try:
@@ -148,9 +146,7 @@ def withdraw(request: HttpRequest, signature_id: int) -> HttpResponse:
     signatures = CharterSignature.objects.select_related("charter", "function__seat", "signer")
     signature = get_object_or_404(signatures, pk=signature_id)
     if actor.pk not in {signature.signer_id, signature.function.seat.holder_id}:
-        raise NotAllowed(
-            "You may read the charter, but only who signed, or holds the seat today, withdraws the signature."
-        )
+        raise NotAllowed("You may read this, but only who signed, or holds the seat today, withdraws the signature.")
     form = WithdrawForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         reason = form.cleaned_data["reason"]
