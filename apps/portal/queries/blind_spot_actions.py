@@ -71,7 +71,9 @@ def _owners(here: Scene, reader: Person) -> list[Closing]:
 
 def _nominate(here: Scene, unit: Unit, interim: int, holes: int, reader: Person) -> Closing:
     head = _head(here, unit)
-    person, role = (head.head, f"head of {head.name}") if head else _mandate(here)
+    person, role = _mandate(here)
+    if head is not None:
+        person, role = head.head, "head of this unit" if head.pk == unit.pk else f"head of {head.name}"
     return Closing(
         holes,
         unit.name,
@@ -127,7 +129,7 @@ def _named(here: Scene, domains: dict[str, int]) -> str:
     names = [name for key, name in here.names.items() if key in domains]
     if len(names) > NAMED:
         return f"{len(names)} domains"
-    return "; ".join([names[0], *(small(name) for name in names[1:])])
+    return " and ".join([names[0], *(small(name) for name in names[1:])])
 
 
 def _fall(count: int) -> str:

@@ -66,6 +66,7 @@ class Table:
     holes: list[Hole]
     live: int
     all_domains: int
+    shown: int = COLUMNS
 
     @cached_property
     def domains(self) -> list[GovernanceDomain]:

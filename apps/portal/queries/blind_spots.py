@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from django.db.models import Count
 from django.urls import reverse
 
+from apps.access.queries import may
+from apps.access.rules import Permission
 from apps.people.models import Person
 from apps.portal.queries.systems import HELD_BY
 from apps.registry.models import Mandate, System, Unit
@@ -21,7 +23,7 @@ from apps.registry.queries.blind_spots import (
     holes_by_unit,
     mapped_systems,
 )
-from apps.registry.rules.patterns import COVERED, Likeness, explanation, resembled
+from apps.registry.rules.patterns import COVERED, Likeness, explanation, resembled, small
 
 UNITS_SHOWN = 8
 
@@ -70,6 +72,8 @@ class Scene:
     unit: Unit | None
     owners: int
     mandate_holder: Person | None
+    # Whether the reader sees everything that there is here, but for what is restricted.
+    whole: bool = True
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -110,6 +114,7 @@ def scene(reader: Person, unit_id: int | None = None) -> Scene:
         unit=None if unit_id is None else tree.units[unit_id],
         owners=accepted.aggregate(n=Count("owner", distinct=True))["n"],
         mandate_holder=next((seat.holder for seat in spots.seats if seat.function_id == mandate), None),
+        whole=may(reader, Permission.SYSTEMS_READ_ALL),
     )
 
 
@@ -129,10 +134,12 @@ def widest_hole(here: Scene) -> Widest | None:
     holes = spots.holes(first.key) if first else 0
     if first is None or not holes:
         return None
-    alike = sum(1 for domain in spots.domains if spots.holes(domain.key) == holes) - 1
-    others = f", with {alike} other{'s' if alike > 1 else ''} as wide" if alike else ""
-    fact = f"is the widest hole{others}: for {holes:,} of {spots.live:,} system{_s(spots.live)} nobody answers."
-    return Widest(first.name, fact, _who_holds_the_rest(spots, first.key))
+    alike = [domain.name for domain in spots.widest[1:] if spots.holes(domain.key) == holes]
+    numbers = f"for {holes:,} of {spots.live:,} system{_s(spots.live)} nobody answers."
+    if not alike:
+        return Widest(first.name, f"is the widest hole: {numbers}", _who_holds_the_rest(spots, first.key))
+    others = small(alike[0]) if len(alike) == 1 else f"{len(alike)} other domains"
+    return Widest(first.name, f"and {others} are the widest holes: {numbers}", _who_holds_the_rest(spots, first.key))
 
 
 def _who_holds_the_rest(spots: BlindSpots, domain: str) -> str:
@@ -178,7 +185,7 @@ class PatternFound:
 def pattern_found(here: Scene) -> PatternFound:
     """The pattern of this place and what follows from it. No query."""
     place = here.unit.name if here.unit else "The organisation"
-    sentence = explanation(here.spots.shares, here.names, place)
+    sentence = explanation(here.spots.shares, here.names, place if here.whole else "What you may open")
     likeness = resembled(here.spots.shares)
     if likeness is None:
         return PatternFound(None, sentence)
@@ -214,7 +221,6 @@ class UnitLine:
     url: str
     live: int
     holes: int
-    worst: bool = False
 
 
 def unit_lines(here: Scene) -> list[UnitLine]:

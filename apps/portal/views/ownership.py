@@ -6,8 +6,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from apps.access.queries import may
-from apps.access.rules import Permission
 from apps.common import clock
 from apps.common.csv_export import csv_response
 from apps.people.requests import signed_in
@@ -36,7 +34,6 @@ def blind_spots(request: HttpRequest) -> HttpResponse:
         "pattern": pattern_found(here),
         "units": units[:UNITS_SHOWN],
         "more_units": units[UNITS_SHOWN:],
-        "reads_all": may(reader, Permission.SYSTEMS_READ_ALL),
     }
     return render(request, "portal/blind_spots.html", context)
 

@@ -185,12 +185,14 @@ def _is(names: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """ "Security posture, data leakage and 2 more": in the middle of a sentence names begin small."""
-    words = [names[0], *(small(name) for name in names[1:])]
-    words[0] = small(words[0])
-    if len(words) > NAMED + 1:
-        return f"{', '.join(words[:NAMED])} and {len(words) - NAMED} more"
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    """ "security posture, data leakage, and 2 more": a name can have "and" or a comma in it, so at most three."""
+    words = [small(name) for name in names]
+    if len(words) > NAMED:
+        words = [*words[:NAMED], f"{len(words) - NAMED} more"]
+    if len(words) == 1:
+        return words[0]
+    comma = "" if len(words) == 2 else ","
+    return f"{', '.join(words[:-1])}{comma} and {words[-1]}"
 
 
 def small(name: str) -> str:
