@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from apps.access.api import TokenView
 from apps.attestations.api import CampaignsView, CampaignView
 from apps.portal.api import WhoView
+from apps.portal.ownership_api import BlindSpotsView
 from apps.readiness.api import ReadinessView
 from apps.registry.api import SystemsView, SystemView
 from govportal.api import fallback
@@ -22,6 +23,7 @@ api = [
     path("systems/", SystemsView.as_view(), name="systems"),
     path("systems/<str:key>/", SystemView.as_view(), name="system"),
     path("who-answers/", WhoView.as_view(), name="who_answers"),
+    path("ownership/blind-spots/", BlindSpotsView.as_view(), name="blind_spots"),
     path("campaigns/", CampaignsView.as_view(), name="campaigns"),
     path("campaigns/<str:period>/", CampaignView.as_view(), name="campaign"),
     path("readiness/", ReadinessView.as_view(), name="readiness"),

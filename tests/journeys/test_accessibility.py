@@ -49,7 +49,8 @@ def pages(site: Site) -> dict[str, list[str]]:
             f"/systems/views/{view.pk}/delete/", "/systems/import/", f"/systems/import/{run.pk}/",
             "/systems/SYS-ADA/", "/systems/SYS-OPEN/", "/systems/SYS-ADA/ownership/", "/systems/SYS-ADA/trail/",
             "/systems/SYS-ADA/edit/", "/systems/SYS-ADA/retire/", "/systems/SYS-ADA/nominate/",
-            f"/nominations/{nomination.pk}/withdraw/", "/people/", "/people/new/", "/people/seats/",
+            f"/nominations/{nomination.pk}/withdraw/", "/ownership/", "/ownership/?domains=all",
+            "/ownership/?view=list", f"/ownership/?unit={cast.devtools.pk}", "/people/", "/people/new/", "/people/seats/",
             f"/people/{cast.ada.pk}/", "/units/", "/units/new/", f"/units/{cast.claims.pk}/", "/profile/",
             "/trail/", f"/trail/{event.pk}/", "/readiness/", "/attestations/", "/attestations/2026Q4/",
             "/attestations/2026Q4/remind/", "/mail/", "/not/there/",
@@ -58,7 +59,7 @@ def pages(site: Site) -> dict[str, list[str]]:
             "/", f"/nominations/{nomination.pk}/", "/attestations/", "/attestations/2026Q4/SYS-ADA/ownership/",
             "/attestations/2026Q4/SYS-ADA/check/", "/profile/", "/readiness/", "/accounts/password/change/",
         ],
-        "dov": ["/", "/systems/", "/attestations/"],
+        "dov": ["/", "/systems/", "/ownership/", "/attestations/"],
     }  # fmt: skip
 
 

@@ -36,6 +36,9 @@ PAGES = {
     "campaigns": "/attestations/",
     "trail": "/trail/",
     "readiness": "/readiness/",
+    "blind spots": "/ownership/",
+    "blind spots, all domains": "/ownership/?domains=all",
+    "systems, by who holds the A": "/systems/?domain=acting-on-cost&held_by=nobody",
     "people": "/people/",
     "units": "/units/",
 }
@@ -43,6 +46,7 @@ API = {
     "api systems": "/api/v1/systems/",
     "api system": "/api/v1/systems/SYS-000012/",
     "api who answers": "/api/v1/who-answers/?q=SYS-000012",
+    "api blind spots": "/api/v1/ownership/blind-spots/",
     "api readiness": "/api/v1/readiness/",
 }
 

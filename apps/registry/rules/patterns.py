@@ -174,7 +174,7 @@ def explanation(shares: Mapping[str, float], names: Mapping[str, str], place: st
     holes = [name for key, name in names.items() if key in pattern.missed and shares.get(key, 0.0) < COVERED]
     looks = f"{place} looks most like one that {pattern.whom} governs ({found.cosine:.2f})"
     if held and holes:
-        return f"{looks}: {_listed(held)} {_is(held)} answered for, {_listed(holes)} {_is(holes)} not."
+        return f"{looks}: {_listed(held)} {_is(held)} answered for; {_listed(holes)} {_is(holes)} not."
     if held:
         return f"{looks}: {_listed(held)} {_is(held)} answered for, and so is what that pattern usually misses."
     return f"{looks}, though for most systems nobody answers for what such a seat governs."
