@@ -56,7 +56,12 @@ class AnswerOut(serializers.Serializer[Any]):
 
     system = WhoSystemOut()
     person = WhoPersonOut()
-    basis = serializers.ChoiceField(["accepted", "interim", "lead", "mandate"], help_text="Why this person.")
+    basis = serializers.ChoiceField(
+        ["accepted", "interim", "lead", "mandate", "acting"],
+        help_text="Why this person; `acting`: the owner is away or delegated.",
+    )
+    acts_for = WhoPersonOut(allow_null=True, help_text="Who is away or delegated, where somebody stands in.")
+    until = serializers.DateField(allow_null=True, help_text="The last day on which somebody stands in.")
     role = serializers.CharField()
     deputy = WhoPersonOut(allow_null=True)
     owner = WhoPersonOut()

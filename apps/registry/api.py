@@ -1,12 +1,13 @@
 """The API of systems: list, one, register."""
 
+from datetime import date
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -23,6 +24,7 @@ from apps.registry.actions import register_system
 from apps.registry.models import System, SystemIdentity, Unit
 from apps.registry.models.systems import KEY_PATTERN, NAME_LENGTH
 from apps.registry.queries import find_system, live, on_record, search, visible_systems
+from apps.registry.queries.acting import ActingOwner, acting_owners
 from apps.registry.rules import Stage, Tier
 
 STAGES = [stage.value for stage in Stage]
@@ -58,6 +60,24 @@ class OwnerOut(serializers.Serializer[System]):
     deputy = PersonOut(source="owner.deputy", allow_null=True)
 
 
+class TodayOut(serializers.Serializer[ActingOwner]):
+    """Who answers today: the owner, or who acts for them while they are away or have delegated."""
+
+    person = PersonOut(source="acts")
+    acts_for = serializers.SerializerMethodField(help_text="The owner's name, where somebody stands in.")
+    until = serializers.SerializerMethodField(help_text="The last day on which somebody stands in.")
+    nobody_stands_in = serializers.BooleanField(help_text="The owner is away and nobody can act.")
+
+    def get_acts_for(self, acting: ActingOwner) -> str | None:
+        """The owner's name."""
+        return acting.owner.display_name if acting.stood_in_for else None
+
+    @extend_schema_field(serializers.DateField(allow_null=True))
+    def get_until(self, acting: ActingOwner) -> date | None:
+        """The last day."""
+        return acting.until if acting.stood_in_for else None
+
+
 class SystemOut(serializers.Serializer[System]):
     """A system as every list shows it."""
 
@@ -72,10 +92,17 @@ class SystemOut(serializers.Serializer[System]):
     vendor = serializers.CharField()
     restricted = serializers.BooleanField()
     owner = OwnerOut(source="*")
+    answers_today = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     url = serializers.SerializerMethodField(help_text="This system in the API.")
     page = serializers.SerializerMethodField(help_text="This system in the browser.")
+
+    @extend_schema_field(TodayOut)
+    def get_answers_today(self, system: System) -> Any:
+        """Who answers today. Read once for a page (`today` of the context), else for this system."""
+        today = self.context.get("today") or acting_owners([system], clock.now())
+        return TodayOut(today[system.pk], context=self.context).data
 
     def get_url(self, system: System) -> str:
         """The address in the API."""
@@ -154,6 +181,7 @@ class SystemsView(TokenView, ListAPIView[System]):
 
     serializer_class = SystemOut
     pagination_class = IdCursor
+    today: dict[int, ActingOwner] | None = None
 
     def get_queryset(self) -> QuerySet[System]:
         """What the token's person may see, filtered."""
@@ -168,7 +196,13 @@ class SystemsView(TokenView, ListAPIView[System]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """With whether addresses of people may be told."""
-        return {**super().get_serializer_context(), **_told_to(self.request.user)}
+        return {**super().get_serializer_context(), **_told_to(self.request.user), "today": self.today}
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """One page, and who answers today for each of it."""
+        page = super().paginate_queryset(queryset)
+        self.today = acting_owners(page or [], clock.now())
+        return page
 
     @extend_schema(operation_id="systems_list", parameters=[SystemsQuery], summary="List systems")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
@@ -145,6 +146,8 @@ def add_absence(
     today = today_of(person, now)
     if not person.is_active or person.kind != Person.Kind.HUMAN:
         raise Refused(f"{person.display_name} is not an active person. Absences are recorded for those who answer.")
+    if ends_on < starts_on:
+        raise ValidationError({"ends_on": "The last day is not before the first."})
     if ends_on < today:
         raise Refused(f"These days are over: {day_words(ends_on)} is before today. Choose today or a later day.")
     if ends_on - starts_on > timedelta(days=LONGEST_ABSENCE):

@@ -9,14 +9,16 @@ from uuid import UUID
 from django.db.models import Q
 
 from apps.common import clock
-from apps.common.clock import local_date, zone_named
-from apps.people.models import Person
-from apps.people.queries import acting_for
+from apps.common.clock import day_words, local_date, zone_named
+from apps.people.models import Absence, Person
+from apps.people.queries import Acting, Presence
 from apps.people.rules import is_role_address
 from apps.portal.queries.leads import Lead, leads_of
 from apps.registry.models import Nomination, OwnershipTerm, System
-from apps.registry.queries.succession import mandate_holder
+from apps.registry.queries.acting import ActingOwner, Tried, acting_owners
 from apps.registry.rules import Scenario
+
+__all__ = ["Answer", "Channel", "NextInLine", "Step", "answer_for", "answers_for", "day_words", "local_clock"]
 
 SCENARIO_WORDS = {
     Scenario.DATA_ACCESS: "data access",
@@ -67,7 +69,7 @@ class Answer:
     system: System
     scenario: Scenario | None
     person: Person
-    basis: str  # accepted | interim | lead | mandate
+    basis: str  # accepted | interim | lead | mandate | acting
     role: str
     owner: Person
     owner_basis: str
@@ -78,6 +80,21 @@ class Answer:
     problems: tuple[str, ...]
     since: datetime | None = None
     nomination: Nomination | None = field(default=None, repr=False)
+    # Where somebody stands in: for whom (the owner, or who leads), and on which days.
+    acts_for: Person | None = None
+    absence: Absence | None = field(default=None, repr=False)
+    owner_until: date | None = None
+
+    @property
+    def until(self) -> date | None:
+        """The last day on which the person acts for another."""
+        return self.absence.ends_on if self.absence and self.acts_for else None
+
+    @property
+    def nobody_stands_in(self) -> bool:
+        """The person is away, and nobody who could act for them is here."""
+        away = self.absence is not None and self.absence.kind == Absence.Kind.AWAY
+        return away and self.acts_for is None
 
     @property
     def live(self) -> bool:
@@ -92,6 +109,8 @@ class Answer:
     @property
     def kind(self) -> str:
         """How the mark before the name is drawn."""
+        if self.basis == "acting":
+            return "deputy"
         return "interim" if self.basis == "interim" else "owner"
 
     @property
@@ -110,11 +129,12 @@ def answer_for(system: System, scenario: Scenario | None = None) -> Answer:
 
 
 def answers_for(systems: Sequence[System], scenario: Scenario | None = None) -> list[Answer]:
-    """Who answers for each system, in five queries at most whatever their number.
+    """Who answers for each system, in six queries at most whatever their number, ten where an owner is away and
+    none of their own people can act.
 
-    Without a scenario that is the owner. With one it is the A of the scenario's row, or who acts for them, if
-    that is an active person; else the owner; else the mandate holder. The systems come with owner, the owner's
-    deputy and line manager, and unit (`registry.queries.on_record`).
+    Without a scenario that is the owner, or who acts for them. With one it is the A of the scenario's row, or who
+    acts for them, if that is an active person who is here; else the acting owner; else the mandate holder. The
+    systems come with owner, the owner's deputy and line manager, and unit (`registry.queries.on_record`).
     """
     facts = _facts(systems, scenario)
     return [_answer(system, scenario, facts) for system in systems]
@@ -130,6 +150,8 @@ class _Facts:
     people: dict[UUID, Person]
     known_addresses: dict[str, Person]
     mandate: Person | None
+    presence: Presence
+    owners: dict[int, ActingOwner]
 
 
 def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
@@ -141,14 +163,20 @@ def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
     leads = leads_of(ids, scenario) if scenario else {}
     wanted = _people_named(terms.values(), leads.values())
     addresses = {system.contact_given.strip().lower() for system in systems if "@" in system.contact_given}
-    people = list(Person.objects.select_related("deputy").filter(Q(pk__in=wanted) | Q(email__in=addresses)))
+    beside = Person.objects.select_related("deputy", "line_manager")
+    people = list(beside.filter(Q(pk__in=wanted) | Q(email__in=addresses)))
+    mandate = beside.filter(seats__function__mandates__isnull=False).first()
+    now = clock.now()
+    presence = Presence.of([*(system.owner for system in systems), *people, mandate], now)
     return _Facts(
         terms=terms,
         nominations={n.system_id: n for n in latest.select_related("nominee")},
         leads=leads,
         people={person.pk: person for person in people},
         known_addresses={person.email: person for person in people},
-        mandate=mandate_holder(),
+        mandate=mandate,
+        presence=presence,
+        owners=acting_owners(systems, now, presence=presence),
     )
 
 
@@ -164,65 +192,119 @@ def _can_act(person: Person | None) -> bool:
     return person is not None and person.is_active and person.kind == Person.Kind.HUMAN
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Whom the rules named, before the calendar: the person who acts, for whom, and on what basis."""
+
+    person: Person
+    basis: str
+    party: str = ""
+    acts_for: Person | None = None
+    absence: Absence | None = None
+
+
 def _answer(system: System, scenario: Scenario | None, facts: _Facts) -> Answer:
     steps: list[Step] = []
-    person, basis, party = None, "", ""
-    if scenario:
-        person, party = _lead(system, scenario, facts, steps)
-        basis = "lead" if person and party else ""
-    if person is None or not party:
-        person, basis = _owner_or_mandate(system, facts)
-    steps += _owner_steps(system, facts, chosen=basis == system.owner_basis)
+    chosen = _lead(system, scenario, facts, steps) if scenario else None
+    chosen = chosen or _owner_or_mandate(system, facts)
+    led = chosen.basis == "lead"
+    steps += _owner_steps(system, facts, chosen=chosen.basis in {system.owner_basis, "acting"})
+    if not led:
+        steps += _acting_steps(facts.owners[system.pk])
     steps += _passed_over(system, facts)
-    if basis == "mandate":
-        steps.append(Step(True, f"The holder of the governance mandate answers: {person.display_name}"))
-    deputy = person.deputy if _can_act(person.deputy) else None
+    if chosen.basis == "mandate":
+        steps.append(Step(True, f"The holder of the governance mandate answers: {chosen.person.display_name}"))
+    deputy = _deputy_of(chosen)
     return Answer(
         system=system,
         scenario=scenario,
-        person=person,
-        basis=basis,
-        role=_role(system, person, basis, party, scenario, facts),
+        person=chosen.person,
+        basis=chosen.basis,
+        role=_role(system, chosen, scenario, facts),
         owner=system.owner,
         owner_basis=system.owner_basis,
         deputy=deputy,
-        then=_then(system, person, deputy, facts),
-        channels=_channels(system, person),
+        then=_then(system, chosen, deputy, facts),
+        channels=_channels(system, chosen.person),
         derivation=tuple(steps),
-        problems=_problems(system, person, deputy),
+        problems=_problems(system, chosen, deputy, facts),
         since=_nobody_since(facts.terms.get(system.pk, [])),
         nomination=facts.nominations.get(system.pk),
+        acts_for=chosen.acts_for,
+        absence=chosen.absence,
+        owner_until=facts.owners[system.pk].until if facts.owners[system.pk].away else None,
     )
 
 
-def _lead(system: System, scenario: Scenario, facts: _Facts, steps: list[Step]) -> tuple[Person | None, str]:
+def _deputy_of(chosen: _Chosen) -> Person | None:
+    """The deputy of the person who was meant, whoever acts for them today."""
+    deputy = (chosen.acts_for or chosen.person).deputy
+    return deputy if _can_act(deputy) else None
+
+
+def _lead(system: System, scenario: Scenario, facts: _Facts, steps: list[Step]) -> _Chosen | None:
+    """Who leads by the matrix; None where the acting owner does."""
     rule = f"Rule for {SCENARIO_WORDS[scenario]}"
     lead = facts.leads.get(system.pk)
     if lead is None:
         steps.append(Step(False, f"{rule}: nobody is accountable, so the owner answers"))
-        return None, ""
+        return None
     if lead.is_owner:
         steps.append(Step(True, f"{rule}, {lead.source}: the owner leads"))
-        return system.owner if _can_act(system.owner) else None, ""
+        return None
     person = facts.people.get(lead.person_id) if lead.person_id else None
     party = lead.party or (person.display_name if person else "")
     if person is None:
         steps.append(Step(False, f"{rule}, {lead.source}: the seat {party} is vacant"))
-        return None, ""
-    person = acting_for(person, clock.now()).acts
+        return None
     if not _can_act(person):
         steps.append(Step(False, f"{rule}, {lead.source}: {person.display_name} is deactivated"))
-        return None, ""
+        return None
+    acting = facts.presence.acting(person)
     named = person.display_name if party == person.display_name else f"{party}, {person.display_name},"
-    steps.append(Step(True, f"{rule}, {lead.source}: {named} leads"))
-    return person, party
+    steps.append(Step(not acting.uncovered, f"{rule}, {lead.source}: {named} leads"))
+    steps += _acting_steps(acting)
+    if acting.uncovered:
+        return None
+    stands_in = person if acting.stood_in_for else None
+    return _Chosen(acting.acts, "lead", party, stands_in, acting.absence if stands_in else None)
 
 
-def _owner_or_mandate(system: System, facts: _Facts) -> tuple[Person, str]:
-    """The owner; a retired system's owner may be gone, and then the mandate holder is the one to ask."""
-    if _can_act(system.owner) or facts.mandate is None:
-        return system.owner, system.owner_basis
-    return facts.mandate, "mandate"
+_TRIED = {"delegate": "Delegate", "deputy": "Deputy", "manager": "Line manager"}
+_PASSED = {"absent": "is away too", "inactive": "was deactivated"}
+
+
+def _acting_steps(acting: Acting | ActingOwner) -> list[Step]:
+    """Who is away, who was tried, and who acts: "Deputy: Ben Ortega acts"."""
+    if acting.absence is None:
+        return []
+    person = acting.owner if isinstance(acting, ActingOwner) else acting.person
+    until = day_words(acting.absence.ends_on)
+    why = f"is away until {until}" if acting.away else f"has delegated until {until}"
+    found = [Step(False, f"{person.display_name} {why}")]
+    for tried in acting.steps:
+        label, step = (tried.label, tried.step) if isinstance(tried, Tried) else (_TRIED[tried.source], tried)
+        if step.person_id is None:
+            found.append(Step(False, f"{label}: nobody named"))
+        elif step.outcome == "chosen":
+            found.append(Step(True, f"{label}: {step.name} acts"))
+        else:
+            found.append(Step(False, f"{label}: {step.name} {_PASSED[step.outcome]}"))
+    if acting.away and not acting.stood_in_for:
+        nobody = "nobody stands in" if isinstance(acting, ActingOwner) else "nobody stands in, so the owner leads"
+        found.append(Step(False, f"{person.display_name} is away and {nobody}"))
+    return found
+
+
+def _owner_or_mandate(system: System, facts: _Facts) -> _Chosen:
+    """Who acts for the owner; a retired system's owner may be gone, and then the mandate holder is the one to ask."""
+    if not _can_act(system.owner) and facts.mandate is not None:
+        acting = facts.presence.acting(facts.mandate)
+        return _Chosen(acting.acts, "mandate", acts_for=facts.mandate if acting.stood_in_for else None)
+    acting_owner = facts.owners[system.pk]
+    if acting_owner.stood_in_for:
+        return _Chosen(acting_owner.acts, "acting", "", system.owner, acting_owner.absence)
+    return _Chosen(system.owner, system.owner_basis, absence=acting_owner.absence if acting_owner.away else None)
 
 
 def _owner_steps(system: System, facts: _Facts, *, chosen: bool) -> list[Step]:
@@ -284,13 +366,17 @@ def _passed_over(system: System, facts: _Facts) -> list[Step]:
     return [Step(False, "nobody known here has this address", given)]
 
 
-def _role(system: System, person: Person, basis: str, party: str, scenario: Scenario | None, facts: _Facts) -> str:
-    title = person.title
-    if basis == "lead":
+def _role(system: System, chosen: _Chosen, scenario: Scenario | None, facts: _Facts) -> str:
+    title, party = chosen.person.title, chosen.party
+    if chosen.basis == "lead" and chosen.acts_for:
+        words = [title, f"acts for {chosen.acts_for.display_name}, {party}, who leads the response"]
+    elif chosen.basis == "lead":
         words = [title if title != party else "", f"{party or 'named in the matrix'}, leads the response"]
-    elif basis == "mandate":
+    elif chosen.basis == "mandate":
         words = [title, "holds the governance mandate"]
-    elif basis == System.Basis.INTERIM:
+    elif chosen.basis == "acting" and chosen.acts_for and chosen.absence:
+        words = [title, f"acts for {chosen.acts_for.display_name} until {day_words(chosen.absence.ends_on)}"]
+    elif chosen.basis == System.Basis.INTERIM:
         words = ["Interim owner", _interim_word(system, facts) or title]
     else:
         words = [title, "owner, leads the response" if scenario else "owner"]
@@ -309,18 +395,22 @@ def _interim_word(system: System, facts: _Facts) -> str:
     return label[:1].lower() + label[1:]
 
 
-def _then(system: System, person: Person, deputy: Person | None, facts: _Facts) -> tuple[NextInLine, ...]:
-    """Whom to call next: deputy, the owner where somebody else leads, the line manager, the mandate holder."""
-    manager = system.owner.line_manager if person.pk == system.owner_id else None
+def _then(system: System, chosen: _Chosen, deputy: Person | None, facts: _Facts) -> tuple[NextInLine, ...]:
+    """Whom to call next: deputy, the owner where somebody else leads, the line manager, the mandate holder.
+
+    Only who is here: whoever is away is not called in vain.
+    """
+    person, owner = chosen.person, system.owner
+    by_owner = owner.pk in {person.pk, chosen.acts_for.pk if chosen.acts_for else None}
     candidates = [
         (deputy, "Deputy"),
-        (system.owner if person.pk != system.owner_id else None, "Owner"),
-        (manager, "Line manager"),
+        (owner if person.pk != owner.pk else None, "Owner"),
+        (owner.line_manager if by_owner else None, "Line manager"),
         (facts.mandate, "Holds the governance mandate"),
     ]
     chain: dict[UUID, NextInLine] = {}
     for candidate, word in candidates:
-        if candidate is not None and _can_act(candidate) and candidate.pk != person.pk:
+        if candidate is not None and facts.presence.can_act(candidate) and candidate.pk != person.pk:
             chain.setdefault(candidate.pk, NextInLine(candidate, word))
     return tuple(chain.values())
 
@@ -330,13 +420,19 @@ def _channels(system: System, person: Person) -> tuple[Channel, ...]:
     return tuple(Channel(kind, value) for kind, value in given if value)
 
 
-def _problems(system: System, person: Person, deputy: Person | None) -> tuple[str, ...]:
+def _problems(system: System, chosen: _Chosen, deputy: Person | None, facts: _Facts) -> tuple[str, ...]:
     found = []
     if system.owner_basis == System.Basis.INTERIM:
         found.append("Nobody has accepted this system")
+    if chosen.absence is not None and chosen.acts_for is None:
+        found.append(
+            f"{chosen.person.display_name} is away until {day_words(chosen.absence.ends_on)} and nobody stands in"
+        )
     if deputy is None:
         found.append("No deputy")
-    if not person.phone:
+    elif deputy.pk != chosen.person.pk and (away := facts.presence.absence_of(deputy)):
+        found.append(f"{deputy.display_name}, the deputy, is away until {day_words(away.ends_on)}")
+    if not chosen.person.phone:
         found.append("No phone number")
     return tuple(found)
 
@@ -352,11 +448,6 @@ def _nobody_since(history: list[OwnershipTerm]) -> datetime | None:
 
 def _day(moment: datetime) -> str:
     return day_words(local_date(moment))
-
-
-def day_words(day: date) -> str:
-    """A date as people write it here: 17 Nov 2026."""
-    return f"{day.day} {day:%b %Y}"
 
 
 def local_clock(person: Person, now: datetime) -> str:

@@ -15,6 +15,7 @@ from apps.common import clock
 from apps.common.clock import local_date
 from apps.findings.queries import overdue, visible_findings
 from apps.people.models import Person
+from apps.people.queries import acting_for
 from apps.registry.models import System
 from apps.registry.queries import live, visible_systems
 
@@ -46,7 +47,7 @@ class NavGroup:
 
 @dataclass(frozen=True)
 class DutyLead:
-    """Whom to call when nobody else is known: the person in the seat that holds the mandate."""
+    """Whom to call when nobody else is known: who acts for the person in the seat that holds the mandate."""
 
     name: str
     function: str
@@ -54,8 +55,11 @@ class DutyLead:
     email: str
 
 
+# The last column: whether the calendar has to be asked, which is rare.
 _LEAD_SQL = """
-SELECT p.display_name, COALESCE(NULLIF(p.title, ''), f.seat_title), p.phone, p.email
+SELECT p.display_name, COALESCE(NULLIF(p.title, ''), f.seat_title), p.phone, p.email, p.id,
+    EXISTS (SELECT FROM people_absence a WHERE a.person_id = p.id AND a.cancelled_at IS NULL
+        AND %(day)s BETWEEN a.starts_on - 1 AND a.ends_on + 1)
 FROM registry_mandate m
 JOIN people_function f ON f.code = m.holder_id
 JOIN people_seat s ON s.function_id = m.holder_id
@@ -64,11 +68,21 @@ JOIN people_person p ON p.id = s.holder_id
 
 
 def duty_lead() -> DutyLead | None:
-    """The acting mandate holder; None before the first start. One query."""
+    """The acting mandate holder; None before the first start. One query, three where the holder may be away."""
+    now = clock.now()
     with connection.cursor() as cursor:
-        cursor.execute(_LEAD_SQL)
+        cursor.execute(_LEAD_SQL, {"day": now.date()})
         row = cursor.fetchone()
-    return DutyLead(*row) if row else None
+    if row is None:
+        return None
+    *lead, holder_id, may_be_away = row
+    if may_be_away:
+        acting = acting_for(Person.objects.get(pk=holder_id), now)
+        if acting.stood_in_for:
+            acts = acting.acts
+            words = f"acts for {acting.person.display_name}"
+            return DutyLead(acts.display_name, words, acts.phone, acts.email)
+    return DutyLead(*lead)
 
 
 def menu_counts(person: Person) -> dict[str, int]:
@@ -101,7 +115,7 @@ def menu(person: Person, path: str) -> list[NavGroup]:
     groups = [
         NavGroup("", _kept(_always())),
         NavGroup("Register", _kept(_register(person, systems, interim))),
-        NavGroup("Duties", _kept(_duties(signed, counts["overdue"]))),
+        NavGroup("Duties", _kept(_duties(signed, counts.get("overdue", 0)))),
         NavGroup("Evidence", _kept(_evidence(person))),
     ]
     current = _current(path, [item.url for group in groups for item in group.items])

@@ -67,6 +67,16 @@ class SystemPage:
     contact_word: str
 
     @property
+    def away_words(self) -> str:
+        """Until when the owner is away."""
+        return f"Away until {day_words(self.answer.owner_until)}" if self.answer.owner_until else ""
+
+    @property
+    def acts_words(self) -> str:
+        """Until when somebody acts for the owner."""
+        return f"acts until {day_words(self.answer.until)}" if self.answer.until else ""
+
+    @property
     def since(self) -> str:
         """When the person began to answer."""
         return day_words(local_date(self.terms[0].period.lower))

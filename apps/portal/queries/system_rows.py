@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from apps.attestations.queries import SystemStatus, status_by_system
+from apps.common import clock
 from apps.common.clock import local_date
 from apps.portal.queries.answers import day_words
 from apps.registry.models import Nomination, OwnershipTerm, System
 from apps.registry.queries import on_record
+from apps.registry.queries.acting import ActingOwner, acting_owners
 from apps.registry.rules.imports.contacts import ContactClass, contact_class
 
 
@@ -24,12 +26,27 @@ class Why:
 
 @dataclass(frozen=True)
 class SystemRow:
-    """A line of the list. `stands_in` says on what ground an interim owner answers."""
+    """A line of the list. `stands_in` says on what ground an interim owner answers, `acting` who answers today."""
 
     system: System
     status: SystemStatus | None
     stands_in: str = ""
+    acting: ActingOwner | None = None
     why: Why | None = None
+
+    @property
+    def acts_words(self) -> str:
+        """Whom the person of today acts for, and until when; empty where the owner answers."""
+        if self.acting is None or not self.acting.stood_in_for or self.acting.until is None:
+            return ""
+        return f"acts for {self.acting.owner.display_name} until {day_words(self.acting.until)}"
+
+    @property
+    def away_words(self) -> str:
+        """Where the owner is away and nobody stands in."""
+        if self.acting is None or not self.acting.nobody_stands_in or self.acting.until is None:
+            return ""
+        return f"away until {day_words(self.acting.until)}, nobody stands in"
 
 
 def on_page(ids: Sequence[int]) -> list[System]:
@@ -42,19 +59,21 @@ def on_page(ids: Sequence[int]) -> list[System]:
 
 
 def shown(systems: list[System], *, today: date) -> list[SystemRow]:
-    """What the lines of one page show. Three queries, however many lines."""
+    """What the lines of one page show. Four queries, however many lines; four more where nobody near an owner acts."""
     statuses = status_by_system([system.pk for system in systems], today=today)
     interim = [system.pk for system in systems if system.owner_basis == System.Basis.INTERIM]
     nominations, histories = _latest_nominations(interim), _histories(interim)
+    acting = acting_owners(systems, clock.now())
     return [
         SystemRow(
             system,
             statuses.get(system.pk),
             interim_words(histories[system.pk][-1]),
+            acting[system.pk],
             why_interim(system, nominations.get(system.pk), histories[system.pk], today),
         )
         if system.pk in histories
-        else SystemRow(system, statuses.get(system.pk))
+        else SystemRow(system, statuses.get(system.pk), acting=acting[system.pk])
         for system in systems
     ]
 

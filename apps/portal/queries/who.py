@@ -184,6 +184,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "person": person_json(answer.person),
         "basis": answer.basis,
         "role": answer.role,
+        "acts_for": person_json(answer.acts_for) if answer.acts_for else None,
+        "until": answer.until.isoformat() if answer.until else None,
         "deputy": person_json(answer.deputy) if answer.deputy else None,
         "owner": person_json(answer.owner),
         "owner_basis": answer.owner_basis,

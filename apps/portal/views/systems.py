@@ -26,11 +26,12 @@ from apps.portal.queries.system_rows import on_page, shown
 from apps.portal.queries.systems import Filters
 from apps.registry import actions
 from apps.registry.models import SavedView, System
+from apps.registry.queries.acting import acting_owners
 
 PAGE_SIZE = 25
 EXPORT_COLUMNS = (
     "key", "name", "unit", "stage", "tier", "answers today", "email", "basis", "deputy", "vendor",
-    "attestation", "attestation due", "contact given",
+    "attestation", "attestation due", "contact given", "owner", "acts until",
 )  # fmt: skip
 EXPORT_CHUNK = 2000
 
@@ -123,12 +124,14 @@ def _lines(rows: QuerySet[System], today: date) -> Iterator[tuple[object, ...]]:
 
 def _part(part: list[System], today: date) -> Iterator[tuple[object, ...]]:
     statuses = status_by_system([system.pk for system in part], today=today)
+    acting = acting_owners(part, clock.now())
     for system in part:
-        status, deputy = statuses.get(system.pk), system.owner.deputy
+        status, deputy, acts = statuses.get(system.pk), system.owner.deputy, acting[system.pk]
         yield (
-            system.key, system.name, system.unit.name, system.stage, system.tier, system.owner.display_name,
-            system.owner.email, system.owner_basis, deputy.display_name if deputy else "", system.vendor,
+            system.key, system.name, system.unit.name, system.stage, system.tier, acts.acts.display_name,
+            acts.acts.email, system.owner_basis, deputy.display_name if deputy else "", system.vendor,
             status.words if status else "", status.due_on if status else "", system.contact_given,
+            system.owner.display_name, (acts.until or "") if acts.stood_in_for else "",
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from apps.common import clock
 from apps.people.models import Person
 from apps.people.queries import active_people
 from apps.people.requests import signed_in
-from apps.portal.queries.answers import Answer, local_clock
+from apps.portal.queries.answers import Answer, day_words, local_clock
 from apps.portal.queries.who import (
     Many,
     Nothing,
@@ -106,8 +106,12 @@ def _answer_context(actor: Person, answer: Answer) -> dict[str, Any]:
     system = answer.system
     opens = visible_systems(actor).filter(pk=system.pk).exists()
     now = clock.now()
+    basis = "Interim owner" if answer.interim else "Accepted"
     return {
         "answer": answer,
+        "subject": answer.acts_for or answer.person,
+        "owner_note": f"{basis} · away until {day_words(answer.owner_until)}" if answer.owner_until else basis,
+        "away_note": f"Away until {day_words(answer.until)}" if answer.until else "",
         "went_wrong": CHOICES[answer.scenario][2] if answer.scenario else "",
         "local_time": local_clock(answer.person, now),
         "days": (now - answer.since).days if answer.since else None,
