@@ -9,7 +9,7 @@ BACKWARDS = "DROP INDEX person_one_identity_a_provider;"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("people", "0004_session_round"),
+        ("people", "0006_role_grant_source"),
         ("socialaccount", "0006_alter_socialaccount_extra_data"),
     ]
 
