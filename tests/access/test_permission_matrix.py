@@ -72,6 +72,9 @@ PAGES: dict[str, str] = {
     "portal:unit_new": ADMINISTERS,
     "portal:unit_edit": ADMINISTERS,
     "portal:profile": EVERYBODY,
+    "portal:sessions": EVERYBODY,
+    "portal:sessions_end_others": POST_ONLY,
+    "portal:session_end": POST_ONLY,
     "portal:token_issue": POST_ONLY,
     "portal:token_revoke": POST_ONLY,
     "portal:first_start": GONE,
@@ -91,7 +94,7 @@ PAGES: dict[str, str] = {
     "attestations:receipt": "L L 404 404 404 404 404 404",
 }
 # allauth's own pages, by what they are for; they know no objects of ours.
-ACCOUNT_PREFIXES = ("account_", "mfa_")
+ACCOUNT_PREFIXES = ("account_", "mfa_", "openid_connect_", "saml_", "sso_")
 API = {
     "api:schema": {},
     "api:systems": {},
@@ -127,6 +130,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "person_id": {"person_id": cast.nils.pk},
         "unit_id": {"unit_id": cast.claims.pk},
         "token_id": {"token_id": token.pk},
+        "session_id": {"session_id": 1},
         "event_id": {"event_id": AuditEvent.objects.latest("ts_us").pk},
         "key": key,
         "period": period,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 
 from apps.access import actions as access
 from apps.attestations import actions as attestations
@@ -100,6 +101,11 @@ def then(made: Any, act: Callable[[Any], Any]) -> Callable[[], Any]:
     return lambda: act(made)
 
 
+def linked(w: World) -> Any:
+    """Ada, known to an identity provider."""
+    return portal.link_identity(w.cast.ada, provider="corp", subject="a-1", actor=w.cast.ada, now=NOW)
+
+
 VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = {
     "issue_token": (
         lambda w: lambda: access.issue_token(w.cast.ada, name="T", scopes=["read"], **w.by), {"api.token.issued": 1},
@@ -161,6 +167,26 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     ),
     "reactivate_person": (
         lambda w: lambda: people.reactivate_person(w.cast.ivan, **w.by), {"person.reactivated": 1},
+    ),
+    "change_second_factor": (
+        lambda w: lambda: portal.change_second_factor(w.cast.ada, "passkey added", actor=w.cast.ada, now=NOW),
+        {"person.changed": 1},
+    ),
+    "link_identity": (lambda w: lambda: linked(w), {"person.changed": 1}),
+    "unlink_identity": (
+        lambda w: then(linked(w), lambda _: portal.unlink_identity(w.cast.ada, provider="corp", **w.by)),
+        {"person.changed": 1},
+    ),
+    "end_one_session": (
+        lambda w: then(
+            UserSession.objects.create(user=w.cast.ada, ip="127.0.0.1", session_key="one"),
+            lambda row: portal.end_one_session(w.cast.ada, row.pk, actor=w.cast.ada, now=NOW),
+        ),
+        {"session.ended": 1},
+    ),
+    "end_other_sessions": (
+        lambda w: lambda: portal.end_other_sessions(w.cast.ada, keep="one", actor=w.cast.ada, now=NOW),
+        {"session.ended": 1},
     ),
     "start_session": (
         lambda w: lambda: portal.start_session(w.cast.ada, actor=w.cast.ada, now=NOW), {"session.started": 1},
