@@ -12,7 +12,7 @@ from apps.audit.rules import Actor, Kind
 from apps.common.errors import Refused
 from apps.people.actions import person_subject, provision_person, seat_person
 from apps.people.models import Person
-from apps.registry.models import GovernanceDomain, Mandate, RaciAssignment
+from apps.registry.models import GovernanceDomain, Mandate, RaciAssignment, RaciVersion
 
 MATRIX = Path(__file__).parent.parent / "migrations" / "default_matrix.csv"
 FUNCTIONS = ("ciso", "engineering", "cto", "platform", "ai_lead", "finance", "legal", "board")
@@ -54,8 +54,10 @@ def _seed_matrix(now: datetime) -> int:
     domains = set(GovernanceDomain.objects.values_list("key", flat=True))
     with MATRIX.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["key"] in domains]
+    version = RaciVersion.objects.create(number=1, applied_at=now, note="The default matrix")
     letters = [
         RaciAssignment(
+            version=version,
             domain_id=row["key"],
             letter=letter,
             function_id=None if column == "owner" else column,

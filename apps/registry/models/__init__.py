@@ -6,7 +6,8 @@ from apps.registry.models.facts import OwnershipFact
 from apps.registry.models.handover import Handover, HandoverSignature
 from apps.registry.models.imports import ImportRun
 from apps.registry.models.ownership import Nomination, OwnershipTerm
-from apps.registry.models.raci import GovernanceDomain, Mandate, RaciAssignment
+from apps.registry.models.raci import GovernanceDomain, Mandate, RaciAssignment, RaciVersion
+from apps.registry.models.raci_drafts import RaciAcceptance, RaciDraft, RaciDraftRow
 from apps.registry.models.systems import (
     SavedView,
     System,
@@ -29,7 +30,11 @@ __all__ = [
     "Nomination",
     "OwnershipFact",
     "OwnershipTerm",
+    "RaciAcceptance",
     "RaciAssignment",
+    "RaciDraft",
+    "RaciDraftRow",
+    "RaciVersion",
     "SavedView",
     "System",
     "SystemIdentity",

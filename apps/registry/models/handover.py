@@ -1,6 +1,8 @@
 """A hand-over from an owner who accepted to a successor who accepted, and its two signatures."""
 
 import uuid
+from datetime import datetime
+from functools import cached_property
 
 import pgtrigger
 from django.db import models
@@ -101,6 +103,12 @@ class Handover(models.Model):
     @property
     def is_running(self) -> bool:
         return self.state in RUNNING
+
+    @cached_property
+    def signed_at(self) -> datetime:
+        """Since when the successor's signature is missing; the opening where nobody has signed. One query."""
+        signed = self.signatures.order_by("signed_at").values_list("signed_at", flat=True).first()
+        return signed or self.opened_at
 
     @property
     def waits_for(self) -> Person | None:

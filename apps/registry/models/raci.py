@@ -29,6 +29,35 @@ class GovernanceDomain(models.Model):
         return self.name
 
 
+class RaciVersion(models.Model):
+    """One change of a scope's matrix that came into force: what, when, by whom. No letter changes without one.
+
+    The accountability framework is documented, with its versions (AI Act Art. 17(1)(m)).
+    """
+
+    unit = models.ForeignKey(Unit, models.PROTECT, null=True, blank=True, related_name="raci_versions")
+    system = models.ForeignKey(System, models.PROTECT, null=True, blank=True, related_name="raci_versions")
+    number = models.PositiveIntegerField()
+    applied_at = models.DateTimeField()
+    # None for the seed and for what a rule did.
+    applied_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
+    note = models.CharField(max_length=600, blank=True)
+    # Domain -> {"before": {party: letters}, "after": {party: letters}}; null where the scope said nothing itself.
+    changes = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-number"]
+        constraints = (
+            models.UniqueConstraint(
+                fields=["unit", "system", "number"], nulls_distinct=False, name="raci_version_number_once"
+            ),
+            models.CheckConstraint(condition=Q(unit=None) | Q(system=None), name="raci_version_one_scope"),
+        )
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
+
+
 class RaciAssignment(models.Model):
     """One letter in force: this party is accountable, responsible, consulted or informed in this scope.
 
@@ -51,6 +80,17 @@ class RaciAssignment(models.Model):
     is_owner = models.BooleanField(default=False)
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True, blank=True)
+    version = models.ForeignKey(RaciVersion, models.PROTECT, related_name="letters")
+    ended_by = models.ForeignKey(RaciVersion, models.PROTECT, null=True, blank=True, related_name="ended")
+    # A letter in force that names a person demands an active human: foreign keys in the migration.
+    person_must_be_active = models.GeneratedField(
+        expression=models.Case(models.When(Q(person__isnull=False, valid_to=None), then=models.Value(True))),
+        output_field=models.BooleanField(null=True),
+        db_persist=True,
+    )
+    person_must_be = models.GeneratedField(
+        expression=models.Value("human"), output_field=models.CharField(max_length=10), db_persist=True
+    )
 
     class Meta:
         constraints = (
@@ -83,6 +123,20 @@ class RaciAssignment(models.Model):
             models.CheckConstraint(
                 condition=Q(valid_to=None) | Q(valid_to__gt=models.F("valid_from")),
                 name="raci_ends_after_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to=None, ended_by=None) | Q(valid_to__isnull=False, ended_by__isnull=False),
+                name="raci_ends_with_a_version",
+            ),
+            models.CheckConstraint(
+                condition=~Q(domain="operate-monitor", letter="A", is_owner=False),
+                name="raci_owner_operates",
+                violation_error_message="Who answers for the system is accountable for operating it.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(domain="independent-review", letter__in=["A", "R"], is_owner=True),
+                name="raci_owner_does_not_review",
+                violation_error_message="The owner neither reviews their own system nor answers for the review.",
             ),
         )
         indexes = (
