@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from apps.access.api import TokenView
 from apps.attestations.api import CampaignsView, CampaignView
+from apps.findings.api import FindingsView, FindingView
 from apps.portal.api import WhoView
 from apps.portal.ownership_api import BlindSpotsView
 from apps.readiness.api import ReadinessView
@@ -26,6 +27,8 @@ api = [
     path("ownership/blind-spots/", BlindSpotsView.as_view(), name="blind_spots"),
     path("campaigns/", CampaignsView.as_view(), name="campaigns"),
     path("campaigns/<str:period>/", CampaignView.as_view(), name="campaign"),
+    path("findings/", FindingsView.as_view(), name="findings"),
+    path("findings/<int:finding_id>/", FindingView.as_view(), name="finding"),
     path("readiness/", ReadinessView.as_view(), name="readiness"),
 ]
 

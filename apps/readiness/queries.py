@@ -16,6 +16,8 @@ from apps.attestations.models import Assignment, Campaign
 from apps.attestations.queries import Counts, completion, latest_campaign
 from apps.attestations.rules import OPEN_STATES
 from apps.common.clock import local_date
+from apps.findings.models import Finding
+from apps.findings.queries import late_on_the_board
 from apps.people.models import Person, Seat
 from apps.people.queries import seats
 from apps.readiness import rules
@@ -25,6 +27,7 @@ from apps.registry.queries import visible_systems
 from apps.registry.rules import NOT_LIVE, TIER_ORDER, Tier
 
 PEOPLE_SHOWN = 5
+FINDINGS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,8 @@ class Board:
     contacts: tuple[tuple[str, int], ...]
     contacts_on: datetime | None
     hidden: int
+    late: tuple[Finding, ...]
+    late_total: int
     milliseconds: int = 0
 
 
@@ -135,7 +140,7 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
     """The board's page at a moment.
 
     Numbers are over all live systems, so that they are the same for every reader. Systems are named only where
-    the reader may open them; without a reader only those that are not restricted. Twelve queries at most.
+    the reader may open them; without a reader only those that are not restricted. Fourteen queries at most.
     """
     started = perf_counter()
     today = local_date(now)
@@ -148,6 +153,7 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
     held = list(seats())
     mandate = _mandate(held)
     contacts, contacts_on = _contacts()
+    late = late_on_the_board(named, today)
     page = Board(
         as_of=now,
         organisation=settings.ORGANISATION_NAME,
@@ -167,6 +173,8 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
         contacts=contacts,
         contacts_on=contacts_on,
         hidden=len(hidden),
+        late=tuple(late[:FINDINGS_SHOWN]),
+        late_total=late.count(),
     )
     return replace(page, milliseconds=round(1000 * (perf_counter() - started)))
 

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -23,5 +24,10 @@ def board(request: HttpRequest) -> HttpResponse:
     if not may(person, Permission.READINESS_READ):
         raise NotAllowed("This page is read by the board, seat holders, auditors and the person who holds the mandate.")
     page = queries.board(now=clock.now(), reader=person)
-    context = {"page": page, "question": QUESTION, "zone": timezone.get_current_timezone_name().replace("_", " ")}
+    context = {
+        "page": page,
+        "question": QUESTION,
+        "zone": timezone.get_current_timezone_name().replace("_", " "),
+        "names": settings.NAME_OVERDUE_PEOPLE,
+    }
     return render(request, "readiness/board.html", context)

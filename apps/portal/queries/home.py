@@ -14,10 +14,13 @@ from apps.attestations.queries import status_by_system, waiting_for
 from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Period
 from apps.common.clock import local_date, zone_named
+from apps.findings.models import CorrectiveAction, Finding
+from apps.findings.queries import findings_for, planned_for, to_verify_by
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
-from apps.registry.models import Nomination, System
+from apps.registry.models import Handover, Nomination, System
 from apps.registry.queries import live, on_record
+from apps.registry.queries.handover import handovers_waiting_for
 from apps.registry.queries.systems import by_tier
 
 # Rows of each list; the systems list has the rest.
@@ -32,7 +35,7 @@ NAME_SHOWN = 90
 class Need:
     """One duty: what, by when, and the next action."""
 
-    kind: str  # attestation | nomination
+    kind: str  # attestation | nomination | handover | finding
     title: str
     text: str
     due_on: date
@@ -101,13 +104,14 @@ def home_page(person: Person, now: datetime) -> HomePage:
     nominations = list(asked.select_related("system__owner", "nominated_by").order_by("due_on", "pk")[: SHOWN + 1])
     nominated = len(nominations) if len(nominations) <= SHOWN else asked.count()
     duties, attestations = _attestations(person, today)
-    needs = duties + [_nomination(nomination, today) for nomination in nominations[:SHOWN]]
+    found, findings = _findings(person, now, today)
+    needs = duties + [_nomination(nomination, today) for nomination in nominations[:SHOWN]] + found
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
         needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations + nominated,
+        needs_total=attestations + nominated + findings,
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
@@ -176,6 +180,95 @@ def _nomination(nomination: Nomination, today: date) -> Need:
         url=reverse("portal:nomination", args=[nomination.pk]),
         action="Review",
         about=nomination.system.name,
+    )
+
+
+def _findings(person: Person, now: datetime, today: date) -> tuple[list[Need], int]:
+    """Findings to put right, actions to do and actions to verify, and how many. Four to seven queries."""
+    mine, planned, asked = findings_for(person, now), planned_for(person), to_verify_by(person)
+    needs: list[Need] = []
+    total = 0
+    found = list(mine[: SINGLY + 1])
+    total += len(found) if len(found) <= SINGLY else mine.count()
+    if len(found) <= SINGLY:
+        needs += [_finding(one, person, today) for one in found]
+    else:
+        needs.append(_many_findings(total, found[0].due_on, today))
+    actions = list(planned.exclude(finding__person=person)[:SINGLY])
+    verifications = list(asked[:SINGLY])
+    needs += [_action(one, today) for one in actions] + [_verification(one, today) for one in verifications]
+    return needs, total + len(actions) + len(verifications)
+
+
+def _finding(finding: Finding, person: Person, today: date) -> Need:
+    own = finding.person_id == person.pk
+    return Need(
+        kind="finding",
+        title=f"Put right: {_short(finding.title)}",
+        text=_short(finding.remedy) if own else f"You act for {finding.person.display_name}. {_short(finding.remedy)}",
+        due_on=finding.due_on,
+        today=today,
+        url=reverse("findings:finding", args=[finding.pk]),
+        action="Plan" if finding.state == Finding.State.OPEN else "Open",
+        about=_short(finding.title),
+    )
+
+
+def _many_findings(total: int, due_on: date, today: date) -> Need:
+    return Need(
+        kind="finding",
+        title=f"Put {total:,} findings right",
+        text="Nearest date first.",
+        due_on=due_on,
+        today=today,
+        url=f"{reverse('findings:findings')}?tab=mine",
+        action="Open",
+        about="the list",
+    )
+
+
+def _action(action: CorrectiveAction, today: date) -> Need:
+    return Need(
+        kind="finding",
+        title=f"Do: {_short(action.what)}",
+        text=f"For the finding of {action.finding.person.display_name}: {_short(action.finding.title)}",
+        due_on=action.due_on,
+        today=today,
+        url=reverse("findings:finding", args=[action.finding_id]),
+        action="Finish",
+        about=_short(action.finding.title),
+    )
+
+
+def _verification(action: CorrectiveAction, today: date) -> Need:
+    done_by = action.done_by.display_name if action.done_by else action.person.display_name
+    return Need(
+        kind="finding",
+        title=f"Verify: {_short(action.finding.title)}",
+        text=f"{done_by} says that it is done.",
+        due_on=action.finding.due_on,
+        today=today,
+        url=reverse("findings:finding", args=[action.finding_id]),
+        action="Verify",
+        about=_short(action.finding.title),
+    )
+
+
+def _handover(handover: Handover, person: Person, today: date) -> Need:
+    waits_for = handover.waits_for
+    mine = waits_for is not None and waits_for.pk == person.pk
+    other = handover.incoming if person.pk == handover.outgoing_id else handover.outgoing
+    towards = "to" if person.pk == handover.outgoing_id else "from"
+    return Need(
+        kind="handover",
+        title=f"{'Sign' if mine else 'Waiting:'} the hand-over of {_short(handover.system.name)}",
+        text=f"{'Yours to sign' if mine else f'{waits_for} signs next'}, {towards} {other.display_name}. "
+        f"Until both have signed, {handover.outgoing.display_name} answers.",
+        due_on=handover.due_on,
+        today=today,
+        url=reverse("portal:handover", args=[handover.pk]),
+        action="Sign" if mine else "Open",
+        about=handover.system.name,
     )
 
 

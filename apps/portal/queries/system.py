@@ -13,6 +13,8 @@ from apps.assurance.queries import Row as TrailRow
 from apps.assurance.queries import trail_of_system
 from apps.attestations.queries import SystemStatus, status_by_system
 from apps.common.clock import local_date
+from apps.findings.models import Finding
+from apps.findings.queries import open_for_system
 from apps.people.models import Person
 from apps.people.rules import FUNCTIONS
 from apps.portal.queries.answers import Answer, answer_for, day_words
@@ -22,6 +24,7 @@ from apps.registry.rules import Stage
 from apps.registry.rules.imports.contacts import ContactClass, contact_class
 
 LATEST = 5
+FINDINGS = 5
 CONTACT_WORDS = {
     ContactClass.NOT_AN_ADDRESS: "not an address",
     ContactClass.SEVERAL: "several addresses",
@@ -65,6 +68,9 @@ class SystemPage:
     checks: list[Check]
     latest: list[Told]
     contact_word: str
+    findings: list[Finding]
+    findings_total: int
+    today: date
 
     @property
     def away_words(self) -> str:
@@ -90,7 +96,17 @@ def system_page(reader: Person, system: System, *, today: date) -> SystemPage:
     latest = _told(trail_of_system(system, 4 * LATEST, reader=reader)) if may_read_trail(reader, system) else []
     word = CONTACT_WORDS.get(contact_class(system.contact_given), "") if system.contact_given else ""
     return SystemPage(
-        system, answer, unit_path(system.unit), terms, status, _checks(reader, answer, terms, status), latest, word
+        system,
+        answer,
+        unit_path(system.unit),
+        terms,
+        status,
+        _checks(reader, answer, terms, status),
+        latest,
+        word,
+        list(open_for_system(system)[:FINDINGS]),
+        open_for_system(system).count(),
+        today,
     )
 
 
