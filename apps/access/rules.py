@@ -17,6 +17,7 @@ class Permission(StrEnum):
     IMPORT_SYSTEMS = "systems:import"
     MANDATE_CHANGE = "mandate:change"
     NOMINATE_OWNER = "system:owner:nominate"
+    RACI_CHANGE = "raci:change"
     READINESS_READ = "readiness:read"
     SYSTEM_CHANGE = "system:change"
     SYSTEM_REGISTER = "system:register"
@@ -56,6 +57,7 @@ _ADMINISTERS = frozenset(
         Permission.IMPORT_SYSTEMS,
         Permission.MANDATE_CHANGE,
         Permission.NOMINATE_OWNER,
+        Permission.RACI_CHANGE,
         Permission.SYSTEM_CHANGE,
         Permission.SYSTEM_REGISTER,
     }
