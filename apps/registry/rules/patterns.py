@@ -168,7 +168,7 @@ def explanation(shares: Mapping[str, float], names: Mapping[str, str], place: st
     """Which pattern, how alike, and by what: one sentence. `names` has the domains in the order of the matrix."""
     found = resembled(shares)
     if found is None:
-        return f"{place} looks like none of the six patterns: nobody is accountable in any domain."
+        return f"{place} looks like none of the six patterns: nobody is accountable for what any of them governs."
     pattern = found.pattern
     held = [name for key, name in names.items() if key in pattern.governed and shares.get(key, 0.0) >= COVERED]
     holes = [name for key, name in names.items() if key in pattern.missed and shares.get(key, 0.0) < COVERED]
