@@ -7,9 +7,10 @@ from django.views.decorators.http import require_safe
 from apps.access.queries import may
 from apps.access.rules import Permission
 from apps.common import clock
-from apps.people.queries import seats_of
+from apps.people.queries import acting_for, seats_of
 from apps.people.requests import signed_in
 from apps.portal.queries.answers import local_clock
+from apps.portal.queries.availability import away_words, stands_in_for
 from apps.portal.queries.home import greeting, home_page
 from apps.registry.models import Mandate
 
@@ -24,6 +25,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "greeting": greeting(person, now),
         "local_time": local_clock(person, now),
         "mandate": mandate,
+        "away": away_words(acting_for(person, now)),
+        "stands_in": stands_in_for(person, now),
         "reads_board": may(person, Permission.READINESS_READ),
     }
     return render(request, "portal/home.html", context)

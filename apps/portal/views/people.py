@@ -17,9 +17,11 @@ from apps.common import clock
 from apps.common.errors import Refused
 from apps.people import actions as verbs
 from apps.people.models import Person
+from apps.people.queries import acting_for
 from apps.people.requests import signed_in
 from apps.people.rules import RoleName
 from apps.portal.forms.people import DeactivateForm, GrantForm, NewPersonForm, PersonForm
+from apps.portal.queries.availability import away_words, may_keep_absences
 from apps.portal.queries.people import (
     ACTIVE,
     DEACTIVATED,
@@ -107,8 +109,12 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, shown: Person, grant: GrantForm | None = None) -> HttpResponse:
     reader = signed_in(request)
-    form = grant or GrantForm()
+    form, acting = grant or GrantForm(), acting_for(shown, clock.now())
     context = {
+        "acting": acting,
+        "away": away_words(acting),
+        "leaving": f"Leaves on {clock.day_words(shown.leaving_on)}" if shown.leaving_on else "",
+        "keeps": may_keep_absences(reader, shown),
         "page": person_page(reader, shown, now=clock.now()),
         "administers": may(reader, Permission.ADMINISTER_PEOPLE),
         "cap": settings.WORKLOAD_CAP,

@@ -14,8 +14,10 @@ from apps.access.models import ApiToken
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.people.models import Person
+from apps.people.queries import acting_for
 from apps.people.requests import signed_in
 from apps.portal.forms.profile import ProfileForm, TokenForm
+from apps.portal.queries.availability import away_words
 from apps.registry.actions import change_person
 
 
@@ -76,6 +78,7 @@ def _page(request: HttpRequest, person: Person, *, form: ProfileForm | None, **c
         "form": failed,
         "tokens": tokens,
         "now": clock.now(),
+        "away": away_words(acting_for(person, clock.now())),
         "line_manager": person.line_manager,
         "two_factor_url": _two_factor_url(),
     }
