@@ -3,12 +3,11 @@
 from django import forms
 
 from apps.portal.forms.fields import PersonField
+from apps.portal.forms.powers import PowersForm
 
 
-class NominateForm(forms.Form):
-    """Whom to ask, and why."""
-
-    use_required_attribute = False
+class NominateForm(PowersForm):
+    """Whom to ask, why, and the authority that goes with it."""
 
     nominee = PersonField(
         label="Whom do you nominate?",
@@ -50,3 +49,16 @@ class WithdrawForm(forms.Form):
         help_text="It is kept in the trail.",
         widget=forms.Textarea({"rows": 2}),
     )
+
+
+class UndoForm(forms.Form):
+    """Taking back what was nominated a moment ago: the ids of the nominations."""
+
+    use_required_attribute = False
+
+    nominations = forms.CharField(max_length=4000)
+
+    def clean_nominations(self) -> list[int]:
+        """The ids. Anything else is left out: there is nobody to nominate by it."""
+        ids = str(self.cleaned_data["nominations"]).split(",")
+        return [int(one) for one in ids if one.isascii() and one.isdigit() and len(one) < 19]

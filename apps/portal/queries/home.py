@@ -106,12 +106,14 @@ def home_page(person: Person, now: datetime) -> HomePage:
     duties, attestations = _attestations(person, today)
     found, findings = _findings(person, now, today)
     needs = duties + [_nomination(nomination, today) for nomination in nominations[:SHOWN]] + found
+    handovers = list(handovers_waiting_for(person)[:SHOWN])
+    needs += [_handover(handover, person, today) for handover in handovers]
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
         needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations + nominated + findings,
+        needs_total=attestations + nominated + findings + len(handovers),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],

@@ -18,6 +18,7 @@ from apps.common.errors import NotAllowed, Refused
 from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.portal.forms.systems import RegisterForm, RetireForm, SystemForm
+from apps.portal.queries.handovers import authority_of, transfer_of
 from apps.portal.queries.system import matrix_of, may_change, may_nominate, may_read_trail, system_page, unit_path
 from apps.registry import actions
 from apps.registry.models import System
@@ -28,7 +29,7 @@ EDITED = ("name", "purpose", "unit", "stage", "tier", "regulatory_class", "opera
 TRAIL_PAGE = 25
 
 
-def _found(reader: Person, key: str) -> System:
+def system_or_404(reader: Person, key: str) -> System:
     """The system, or the same 404 for not there and for not yours."""
     try:
         return find_system(reader, key)
@@ -36,7 +37,7 @@ def _found(reader: Person, key: str) -> System:
         raise Http404 from None
 
 
-def _frame(reader: Person, system: System, part: str) -> dict[str, Any]:
+def system_frame(reader: Person, system: System, part: str) -> dict[str, Any]:
     """What every part of a system's pages shows."""
     return {
         "system": system,
@@ -52,17 +53,22 @@ def _frame(reader: Person, system: System, part: str) -> dict[str, Any]:
 def system(request: HttpRequest, key: str) -> HttpResponse:
     """The overview."""
     reader = signed_in(request)
-    found = _found(reader, key)
+    found = system_or_404(reader, key)
     page = system_page(reader, found, today=clock.local_date(clock.now()))
-    return render(request, "portal/system.html", _frame(reader, found, "overview") | {"page": page})
+    context = system_frame(reader, found, "overview") | {
+        "page": page,
+        "transfer": transfer_of(reader, found),
+        "authority": authority_of(reader, found),
+    }
+    return render(request, "portal/system.html", context)
 
 
 @require_safe
 def ownership(request: HttpRequest, key: str) -> HttpResponse:
     """The effective matrix, read-only."""
     reader = signed_in(request)
-    found = _found(reader, key)
-    context = _frame(reader, found, "ownership") | {"matrix": matrix_of(found), "units": unit_path(found.unit)}
+    found = system_or_404(reader, key)
+    context = system_frame(reader, found, "ownership") | {"matrix": matrix_of(found), "units": unit_path(found.unit)}
     return render(request, "portal/system_ownership.html", context)
 
 
@@ -70,12 +76,12 @@ def ownership(request: HttpRequest, key: str) -> HttpResponse:
 def trail(request: HttpRequest, key: str) -> HttpResponse:
     """Every event about the system."""
     reader = signed_in(request)
-    found = _found(reader, key)
+    found = system_or_404(reader, key)
     if not may_read_trail(reader, found):
         raise NotAllowed("You may see this system, but only its owner, a seat holder or an auditor reads its trail.")
     about = events(Filters(subject_kind="system", subject_id=str(found.pk)))
     page = Paginator(about, TRAIL_PAGE).get_page(request.GET.get("page"))
-    context = _frame(reader, found, "trail") | {
+    context = system_frame(reader, found, "trail") | {
         "page": page,
         "rows": rows(list(page.object_list), reader=reader),
         "units": unit_path(found.unit),
@@ -110,7 +116,7 @@ def register(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, key: str) -> HttpResponse:
     """Change what is known about a system; its owner may change less than the mandate."""
     actor = signed_in(request)
-    found = _found(actor, key)
+    found = system_or_404(actor, key)
     if not may_change(actor, found):
         raise NotAllowed("You may see this system, but only its owner and the person who holds the mandate change it.")
     whole = may(actor, Permission.SYSTEM_CHANGE)
@@ -132,7 +138,7 @@ def edit(request: HttpRequest, key: str) -> HttpResponse:
 def retire(request: HttpRequest, key: str) -> HttpResponse:
     """Take a system out of use, with a reason."""
     actor = signed_in(request)
-    found = _found(actor, key)
+    found = system_or_404(actor, key)
     require(actor, Permission.SYSTEM_CHANGE)
     form = RetireForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

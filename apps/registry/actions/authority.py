@@ -11,7 +11,7 @@ from apps.common.errors import NotAllowed, Refused
 from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.models import Authority, AuthorityOffer, Nomination, OwnershipTerm, System
-from apps.registry.queries.authority import WHO_GRANTS, may_grant_authority
+from apps.registry.queries.authority import WHO_GRANTS, may_grant_authority, offered_powers
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.rules.authority import Powers
 
@@ -28,14 +28,6 @@ def offer_authority(nomination: Nomination, powers: Powers, *, actor: Actor, now
     offer = AuthorityOffer(nomination=nomination, offered_by=granter, offered_at=now, **powers.fields())
     offer.full_clean()
     offer.save(force_insert=True)
-    return offer
-
-
-def offered_powers(nomination: Nomination) -> AuthorityOffer | None:
-    """What goes with a nomination; None where nothing does, or where who offered it may not grant it any more."""
-    offer = AuthorityOffer.objects.filter(nomination=nomination).select_related("offered_by").first()
-    if offer is None or not may_grant_authority(offer.offered_by, [nomination.system]):
-        return None
     return offer
 
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apps.access.queries import standings_of
 from apps.access.rules import Standing
 from apps.people.models import Person
-from apps.registry.models import Authority, System
+from apps.registry.models import Authority, AuthorityOffer, Nomination, System
 from apps.registry.queries.systems import live
 
 WHO_GRANTS = "the mandate holder, an administrator or the head of the unit or of one above it"
@@ -31,6 +31,14 @@ def may_grant_authority(person: Person, systems: Sequence[System]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_HEADS_ABOVE, {"units": units, "person": person.pk})
         return bool(cursor.fetchone()[0] == len(units))
+
+
+def offered_powers(nomination: Nomination) -> AuthorityOffer | None:
+    """What goes with a nomination; None where nothing does, or where who offered it may not grant it any more."""
+    offer = AuthorityOffer.objects.filter(nomination=nomination).select_related("offered_by").first()
+    if offer is None or not may_grant_authority(offer.offered_by, [nomination.system]):
+        return None
+    return offer
 
 
 def authorities_of(systems: QuerySet[System] | Sequence[System]) -> dict[int, Authority]:

@@ -1,6 +1,7 @@
 """Who a system's owner probably is: where the facts agree on exactly one active person. Offered, never applied."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +43,13 @@ def predictions(systems: Sequence[System]) -> dict[int, Prediction]:
     for fact in facts.order_by("system", "kind"):
         by_system.setdefault(fact.system_id, []).append(fact)
     return {system: predict(found) for system, found in by_system.items()}
+
+
+def predicted_people(found: Mapping[int, Prediction]) -> list[tuple[Person, int]]:
+    """Who is predicted for how many of several systems, the most first."""
+    counted = Counter(one.person.pk for one in found.values() if one.person)
+    people = {one.person.pk: one.person for one in found.values() if one.person}
+    return [(people[pk], n) for pk, n in counted.most_common()]
 
 
 def predict(facts: Sequence[OwnershipFact]) -> Prediction:
