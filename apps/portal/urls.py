@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from apps.portal.urls_availability import urlpatterns as availability_urls
 from apps.portal.urls_handover import urlpatterns as handover_urls
 from apps.portal.views import (
     demo,
@@ -46,6 +47,7 @@ urlpatterns = [
     path("systems/<str:key>/trail/", system.trail, name="system_trail"),
     path("systems/<str:key>/nominate/", nominations.nominate, name="system_nominate"),
     *handover_urls,
+    *availability_urls,
     path("nominations/<int:nomination_id>/", nominations.answer, name="nomination"),
     path("nominations/<int:nomination_id>/withdraw/", nominations.withdraw, name="nomination_withdraw"),
     path("ownership/", ownership.blind_spots, name="blind_spots"),
