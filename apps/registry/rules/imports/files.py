@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from apps.registry.rules.imports import federal, own
 from apps.registry.rules.imports.rows import CSV, FEDERAL, FileProblem, Parsed, Problem
@@ -38,9 +38,32 @@ def read_rows(content: bytes, format_name: str = "") -> tuple[str, Parsed]:
     return chosen, parsed
 
 
-def _decode(content: bytes) -> str:
+def read_table(
+    content: bytes, columns: Sequence[str], needed: Collection[str], each: str
+) -> tuple[list[Record], list[Problem]]:
+    """Rows of any other table of known columns, of which only some are needed; `each` says what a row stands for.
+
+    Raises FileProblem where the file can't be read as such a table.
+    """
+    csv.field_size_limit(LONGEST_CELL)
+    numbered = _numbered(csv.reader(io.StringIO(_decode(content, each), newline=""), strict=True))
+    header = [name.lower() for name in _header(next(numbered, (1, []))[1])]
+    if missing := [name for name in needed if name not in header]:
+        raise FileProblem(f"these columns are missing: {', '.join(missing)}. Add them to the header.", row=1)
+    if unknown := [name or "(no name)" for name in header if name not in columns]:
+        known = ", ".join(columns)
+        raise FileProblem(
+            f"these columns are unknown: {', '.join(unknown)}. Remove them; the columns are {known}.", row=1
+        )
+    records, problems = _records(header, numbered)
+    if not records and not problems:
+        raise FileProblem(f"it has a header and no rows. Add one row for each {each}.")
+    return records, problems
+
+
+def _decode(content: bytes, each: str = "system") -> str:
     if not content.strip():
-        raise FileProblem("it is empty. Choose a CSV file with a header and one row for each system.")
+        raise FileProblem(f"it is empty. Choose a CSV file with a header and one row for each {each}.")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         raise FileProblem("it is encoded as UTF-16 or UTF-32. Save it as CSV UTF-8.", row=1)
     try:
