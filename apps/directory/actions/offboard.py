@@ -25,7 +25,6 @@ from apps.people.models import Person
 from apps.registry.actions import leavers
 from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.handover import cancel_handovers_of
-from apps.registry.actions.raci import move_letters
 from apps.registry.actions.succession import InterimChange, change_tree
 from apps.registry.models import Mandate, System
 from apps.registry.queries.succession import mandate_holder
@@ -100,7 +99,6 @@ def _hand_over(
         "seats": seats,
         "units": units,
         "handovers": handovers,
-        "letters": move_letters(person, heir, **by),
         "findings": reassign_findings(person, heir, **by),
         "nominations": leavers.withdraw_nominations(person, **by),
         "relations": _unlink(person, **by),

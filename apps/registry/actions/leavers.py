@@ -21,13 +21,15 @@ SELECT s.id FROM registry_system s
 WHERE (s.owner_id = %(person)s AND s.stage <> 'retired')
    OR s.id IN (SELECT n.system_id FROM registry_nomination n WHERE n.nominee_id = %(person)s AND n.state = 'open')
    OR s.id IN (SELECT h.system_id FROM registry_handover h
+               WHERE %(person)s IN (h.outgoing_id, h.incoming_id) AND h.state IN ('open', 'signed'))
+   OR s.id IN (SELECT h.system_id FROM registry_handover h
                WHERE h.incoming_id = %(person)s AND h.state IN ('open', 'signed'))
 ORDER BY s.id FOR NO KEY UPDATE
 """
 
 
 def lock_systems_of(person: Person) -> None:
-    """Lock every system that a person answers for or is asked to, in the order of their ids."""
+    """Lock every system that a person answers for, is asked to, or hands over, in the order of their ids."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_SQL, {"person": person.pk})
 
