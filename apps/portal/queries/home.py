@@ -18,7 +18,7 @@ from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import findings_for, planned_for, to_verify_by
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
-from apps.registry.models import Handover, Nomination, System
+from apps.registry.models import Handover, Nomination, RaciAcceptance, System
 from apps.registry.queries import live, on_record
 from apps.registry.queries.handover import handovers_waiting_for
 from apps.registry.queries.systems import by_tier
@@ -108,12 +108,14 @@ def home_page(person: Person, now: datetime) -> HomePage:
     needs = duties + [_nomination(nomination, today) for nomination in nominations[:SHOWN]] + found
     handovers = list(handovers_waiting_for(person)[:SHOWN])
     needs += [_handover(handover, person, today) for handover in handovers]
+    letters = _letters(person, today)
+    needs += letters
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
         needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations + nominated + findings + len(handovers),
+        needs_total=attestations + nominated + findings + len(handovers) + len(letters),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
@@ -182,6 +184,29 @@ def _nomination(nomination: Nomination, today: date) -> Need:
         url=reverse("portal:nomination", args=[nomination.pk]),
         action="Review",
         about=nomination.system.name,
+    )
+
+
+def _letters(person: Person, today: date) -> list[Need]:
+    """Rows of the matrix that the person would answer for and has not accepted yet. One or two queries."""
+    asked = RaciAcceptance.objects.filter(person=person, state=RaciAcceptance.State.OPEN)
+    waiting = asked.select_related("draft__author", "draft__unit", "draft__system").order_by("due_on", "pk")[:SHOWN]
+    return [_letter(one, today) for one in waiting]
+
+
+def _letter(asked: RaciAcceptance, today: date) -> Need:
+    draft = asked.draft
+    place = draft.system.name if draft.system else draft.unit.name if draft.unit else "the organisation"
+    n = len(asked.domains)
+    return Need(
+        kind="letters",
+        title=f"Accept or decline: be accountable for {n} domain{'' if n == 1 else 's'} of {_short(place)}",
+        text=f"{draft.author.display_name} asks you. Until you accept, nothing changes.",
+        due_on=asked.due_on,
+        today=today,
+        url=reverse("portal:raci_acceptance", args=[asked.pk]),
+        action="Review",
+        about=place,
     )
 
 
