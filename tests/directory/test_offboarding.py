@@ -43,7 +43,8 @@ def test_the_deputy_stands_in(cast: Cast) -> None:
     term = OwnershipTerm.objects.get(system=system, period__upper_inf=True)
     assert [step["outcome"] for step in term.derivation] == ["chosen"]
     primary = AuditEvent.objects.get(kind="person.offboarded")
-    caused = AuditEvent.objects.filter(kind__in=["system.owner.interim", "person.deactivated"])
+    subjects = [str(system.pk), str(cast.ada.pk)]
+    caused = AuditEvent.objects.filter(kind__in=["system.owner.interim", "person.deactivated"], subject_id__in=subjects)
     assert {event.cause for event in caused} == {primary.id}
     told = set(Message.objects.filter(key__startswith="offboarding:").values_list("recipient__display_name", flat=True))
     assert told == {"Ben Ortega", "Una Brandt"}
