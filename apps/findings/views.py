@@ -126,7 +126,7 @@ def _reported(data: dict[str, Any]) -> dict[str, Any]:
     if person is None and data["system"] is not None:
         person = data["system"].owner
     if person is None and data["unit"] is not None:
-        person = interim_for(data["unit"])[0]
+        person = interim_for(data["unit"], now=clock.now())[0]
     person = person or mandate_holder()
     if person is None:
         raise Refused("Nobody holds the governance mandate yet. Name who puts it right.")

@@ -16,9 +16,11 @@ from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.registry import actions as registry
 from apps.registry.actions.imports import receive_import
+from apps.registry.models import System
 from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import NOW, a_system
+from tests.findings.world import a_finding, an_action
 
 ROLES = ("anonymous", "ivan", "dov", "ada", "cleo", "bo", "eve", "mara")
 
@@ -83,6 +85,13 @@ PAGES: dict[str, str] = {
     "assurance:trail": READS_TRAIL,
     "assurance:trail_csv": READS_TRAIL,
     "assurance:trail_event": READS_TRAIL,
+    "findings:findings": EVERYBODY,
+    "findings:export": EVERYBODY,
+    "findings:report": EVERYBODY,
+    "findings:finding": OWNER_AND_READERS,
+    **{f"findings:{verb}": POST_ONLY for verb in ("assign", "plan", "accept", "withdraw", "reopen", "close")},
+    "findings:finish": POST_ONLY,
+    "findings:verify": POST_ONLY,
     "readiness:board": READS_BOARD,
     "attestations:campaigns": EVERYBODY,
     "attestations:campaign": READS_CAMPAIGNS,
@@ -103,6 +112,8 @@ API = {
     "api:blind_spots": {},
     "api:campaigns": {},
     "api:campaign": {"period": "2026Q4"},
+    "api:findings": {},
+    "api:finding": {"finding_id": 0},
     "api:readiness": {},
 }
 
@@ -122,6 +133,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         now=NOW,
     )
     token, _ = issue_token(cast.ada, name="Mine", scopes=["read"], actor=cast.ada, now=NOW)
+    finding = a_finding(cast, system=System.objects.get(key="SYS-ADA"))
     key, period = {"key": "SYS-ADA"}, {"period": "2026Q4"}
     return {
         "view_id": {"view_id": view.pk},
@@ -135,6 +147,8 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "key": key,
         "period": period,
         "slug": {"slug": "ownership"},
+        "finding_id": {"finding_id": finding.pk},
+        "action_id": {"action_id": an_action(cast, finding).pk},
     }
 
 
@@ -239,7 +253,8 @@ def test_the_api_wants_a_token_with_the_scope(
     expected = {None: 401, "read": 200, "write": 403}[scopes[0] if scopes else None]
     for name, kwargs in API.items():
         query = {"q": "SYS-ADA"} if name == "api:who_answers" else {}
-        response = Client(headers=headers).get(reverse(name, kwargs=kwargs), query)
+        here = {argument: world.get(argument, kwargs)[argument] for argument in kwargs}
+        response = Client(headers=headers).get(reverse(name, kwargs=here), query)
         assert response.status_code == expected, name
         if expected != 200:
             assert response["Content-Type"].startswith("application/problem+json"), name

@@ -6,7 +6,7 @@ A new verb without a row here fails.
 import ast
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
+from apps.findings import actions as findings
 from apps.people import actions as people
 from apps.people.rules import RoleName
 from apps.portal import actions as portal
@@ -28,12 +29,14 @@ from apps.registry.models import SavedView, System
 from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import NOW, a_system
+from tests.findings.world import a_finding, an_action, breach, done
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LATER = NOW + timedelta(hours=2)
 FILE = template_csv().encode()
 # Parts of verbs, and sweeps that call a verb for each row.
 NO_VERBS = {
+    "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "answer_due", "apply_interim_changes", "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
     "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched", "revoke_tokens_of",
 }  # fmt: skip
@@ -47,6 +50,25 @@ class World:
         self.by: dict[str, Any] = {"actor": cast.mara, "now": LATER}
         self.system = a_system(cast, owner=cast.ada)
         self.interim = a_system(cast, unit=cast.devtools)
+
+    def finding(self) -> Any:
+        """A finding that waits for Ada."""
+        return a_finding(self.cast)
+
+    def verified(self) -> Any:
+        """A finding of which one action is verified and one rejected, still open."""
+        finding = self.finding()
+        first, second = done(self.cast, finding), an_action(self.cast, finding)
+        findings.verify_action(first, actor=self.cast.ada, now=NOW)
+        second = findings.complete_action(second, evidence="Yes", actor=self.cast.ben, now=NOW)
+        findings.reject_action(second, verdict="No", actor=self.cast.ada, now=NOW)
+        return finding
+
+    def accepted(self) -> Any:
+        """A finding whose risk Mara accepted."""
+        finding = self.finding()
+        findings.accept_risk(finding, reason="Small", until=date(2026, 12, 1), actor=self.cast.mara, now=NOW)
+        return finding
 
     def nominated(self) -> Any:
         """A nomination that waits for Nils."""
@@ -107,6 +129,62 @@ def linked(w: World) -> Any:
 
 
 VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = {
+    "raise_finding": (lambda w: w.finding, {"finding.raised": 1}),
+    "assign": (
+        lambda w: then(w.finding(), lambda f: findings.assign(f, w.cast.nils, **w.by)), {"finding.assigned": 1},
+    ),
+    "plan_action": (lambda w: then(w.finding(), lambda f: an_action(w.cast, f)), {"finding.action.planned": 1}),
+    "complete_action": (
+        lambda w: then(
+            an_action(w.cast, w.finding()),
+            lambda a: findings.complete_action(a, evidence="Yes", actor=w.cast.ben, now=LATER),
+        ),
+        {"finding.action.done": 1},
+    ),
+    "verify_action": (
+        lambda w: then(done(w.cast, w.finding()), lambda a: findings.verify_action(a, actor=w.cast.ada, now=LATER)),
+        {"finding.action.verified": 1, "caused finding.closed": 1},
+    ),
+    "reject_action": (
+        lambda w: then(
+            done(w.cast, w.finding()),
+            lambda a: findings.reject_action(a, verdict="No", actor=w.cast.ada, now=LATER),
+        ),
+        {"finding.action.rejected": 1},
+    ),
+    "close_finding": (
+        lambda w: then(w.verified(), lambda f: findings.close_finding(f, **w.by)), {"finding.closed": 1},
+    ),
+    "reopen": (
+        lambda w: then(
+            findings.close_finding(w.verified(), **w.by), lambda f: findings.reopen(f, reason="No", **w.by)
+        ),
+        {"finding.reopened": 1},
+    ),
+    "accept_risk": (
+        lambda w: then(
+            w.finding(), lambda f: findings.accept_risk(f, reason="Small", until=date(2026, 12, 1), **w.by)
+        ),
+        {"finding.risk.accepted": 1},
+    ),
+    "withdraw_acceptance": (
+        lambda w: then(w.accepted(), lambda f: findings.withdraw_acceptance(f, reason="No", **w.by)),
+        {"finding.acceptance.ended": 1},
+    ),
+    "reassign_findings": (
+        lambda w: then(w.finding(), lambda _: findings.reassign_findings(w.cast.ada, w.cast.una, **w.by)),
+        {"findings.reassigned": 1},
+    ),
+    "sweep_registry": (
+        lambda w: lambda: findings.sweep_registry(
+            now=LATER, sources={"matrix": lambda now: [breach(w.cast.ada, "a"), breach(w.cast.ada, "b")]}
+        ),
+        {"findings.swept": 1, "caused finding.raised": 2},
+    ),
+    "remind_overdue": (
+        lambda w: then(w.finding(), lambda _: findings.remind_overdue(now=NOW + timedelta(days=14))),
+        {"findings.reminded": 1},
+    ),
     "issue_token": (
         lambda w: lambda: access.issue_token(w.cast.ada, name="T", scopes=["read"], **w.by), {"api.token.issued": 1},
     ),

@@ -11,11 +11,13 @@ from apps.attestations.actions import open_campaign
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common import clock
+from apps.findings.actions import accept_risk
 from apps.registry import actions as registry
 from apps.registry.actions.imports import receive_import
 from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import a_system
+from tests.findings.world import a_finding, done
 from tests.journeys.conftest import Site
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
@@ -40,6 +42,10 @@ def pages(site: Site) -> dict[str, list[str]]:
     issue_token(cast.ada, name="Gateway", scopes=["read"], actor=cast.ada, now=now)
     content = template_csv().encode()
     run = receive_import(file_name="x.csv", content=content, format_name="csv", actor=cast.mara, now=now)
+    finding = a_finding(cast, system=open_to_ada, severity="critical", now=now)
+    done(cast, finding, now=now)
+    for mild in (a_finding(cast, title="Nobody drilled. " * 20, now=now), a_finding(cast, unit=cast.claims, now=now)):
+        accept_risk(mild, reason="Small", until=mild.due_on, actor=cast.mara, now=now)
     event = AuditEvent.objects.filter(kind="system.registered").latest("ts_us")
     return {
         "": ["/accounts/login/", "/accounts/password/reset/"],
@@ -54,13 +60,14 @@ def pages(site: Site) -> dict[str, list[str]]:
             "/people/seats/", f"/people/{cast.ada.pk}/", "/units/", "/units/new/", f"/units/{cast.claims.pk}/",
             "/profile/",
             "/trail/", f"/trail/{event.pk}/", "/readiness/", "/attestations/", "/attestations/2026Q4/",
-            "/attestations/2026Q4/remind/", "/mail/", "/not/there/",
+            "/attestations/2026Q4/remind/", "/mail/", "/findings/?tab=all", "/findings/?tab=accepted", "/findings/?tab=closed",
+            "/findings/report/", f"/findings/{finding.pk}/", f"/findings/{mild.pk}/", "/not/there/",
         ],
         "ada": [
-            "/", f"/nominations/{nomination.pk}/", "/attestations/", "/attestations/2026Q4/SYS-ADA/ownership/",
+            "/", "/findings/", f"/findings/{finding.pk}/", f"/nominations/{nomination.pk}/", "/attestations/", "/attestations/2026Q4/SYS-ADA/ownership/",
             "/attestations/2026Q4/SYS-ADA/check/", "/profile/", "/readiness/", "/accounts/password/change/",
         ],
-        "dov": ["/", "/systems/", "/ownership/", "/attestations/"],
+        "dov": ["/findings/", "/", "/systems/", "/ownership/", "/attestations/"],
     }  # fmt: skip
 
 

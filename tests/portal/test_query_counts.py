@@ -35,6 +35,7 @@ PAGES = {
     "who answers, scenario": "/who/?q=SYS-000012&scenario=data-access",
     "campaigns": "/attestations/",
     "trail": "/trail/",
+    "findings": "/findings/?tab=all",
     "readiness": "/readiness/",
     "blind spots": "/ownership/",
     "blind spots, all domains": "/ownership/?domains=all",
@@ -47,6 +48,7 @@ API = {
     "api system": "/api/v1/systems/SYS-000012/",
     "api who answers": "/api/v1/who-answers/?q=SYS-000012",
     "api blind spots": "/api/v1/ownership/blind-spots/",
+    "api findings": "/api/v1/findings/",
     "api readiness": "/api/v1/readiness/",
 }
 
