@@ -10,7 +10,7 @@ from apps.registry import actions
 from apps.registry.models import System, SystemUserPermission
 from apps.registry.queries import visible_systems, who_answers_systems
 from tests.cast import Cast
-from tests.factories import NOW, a_system
+from tests.factories import NOW, a_system, hand_over
 
 
 def seen(person: Person) -> set[str]:
@@ -61,8 +61,7 @@ def test_a_nominee_sees_the_system_until_it_is_declined(cast: Cast, systems: dic
 
 
 def test_grants_follow_the_owner_and_the_deputy(cast: Cast, systems: dict[str, System]) -> None:
-    nomination = actions.nominate_owner(systems["ada"], cast.nils, actor=cast.mara, now=NOW)
-    actions.accept_ownership(nomination, actor=cast.nils, now=NOW.replace(hour=12))
+    hand_over(cast, systems["ada"], cast.nils, now=NOW.replace(hour=12))
     assert (seen(cast.nils), seen(cast.ben)) == ({"Of Ada"}, {"Secret"})
     actions.change_person(cast.nils, deputy=cast.dov, actor=cast.mara, now=NOW)
     assert seen(cast.dov) == {"Of Ada"}

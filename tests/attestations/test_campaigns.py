@@ -16,6 +16,7 @@ from apps.common.errors import Refused
 from apps.notify.models import Message
 from tests.attestations import world
 from tests.attestations.world import NOW, PERIOD, register
+from tests.factories import hand_over
 
 ZONE = 1  # Berlin is an hour ahead of UTC in November
 
@@ -172,12 +173,9 @@ def test_the_opening_mail_stands_for_reminders_of_that_day(cast: Any) -> None:
 
 
 def test_who_owns_the_system_today_is_reminded(cast: Any) -> None:
-    from apps.registry import actions as registry
-
     system = register(cast, "one", owner=cast.ada)
     open_it(at(9))
-    nomination = registry.nominate_owner(system, cast.nils, actor=cast.mara, now=at(10))
-    registry.accept_ownership(nomination, actor=cast.nils, now=at(10))
+    hand_over(cast, system, cast.nils, now=at(10))
     actions.remind_all_due(now=at(23))
     assert [mail.recipient for mail in mails("remind")] == [cast.nils]
 

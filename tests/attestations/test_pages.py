@@ -15,6 +15,7 @@ from apps.common import clock
 from apps.notify.models import Message
 from tests.attestations.world import NOW, PERIOD, register
 from tests.cast import PASSWORD
+from tests.factories import hand_over
 
 SECTION = {"period": PERIOD, "key": "one", "slug": "response"}
 
@@ -177,11 +178,7 @@ def test_others_read_the_receipt_or_nothing(cast: Any, browse: Any, assignment: 
 
 
 def test_who_owns_it_today_sees_that_it_changed_hands(cast: Any, browse: Any, assignment: Assignment) -> None:
-    from apps.registry import actions as registry
-
-    now = NOW + timedelta(hours=1)
-    nomination = registry.nominate_owner(assignment.system, cast.nils, actor=cast.mara, now=now)
-    registry.accept_ownership(nomination, actor=cast.nils, now=now)
+    hand_over(cast, assignment.system, cast.nils, now=NOW + timedelta(hours=1))
     assert b"This system changed hands" in browse(cast.nils).get(url("assignment")).content
     assert browse(cast.ada).get(url("assignment")).status_code == 404
 

@@ -16,6 +16,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND, SCHEDULER, digest
 from apps.common.errors import NotAllowed, Refused
 from tests.attestations.world import NOW, PERIOD, register
+from tests.factories import hand_over
 
 LATER = NOW + timedelta(hours=1)
 EXCEPTION = Given("no", "Nobody tried", "We test it on the copy", "2026-12-11")
@@ -130,11 +131,9 @@ def test_an_interim_owner_signs_as_interim(cast: Any) -> None:
 
 
 def test_who_owns_it_today_signs_and_both_are_named(cast: Any) -> None:
-    from apps.registry import actions as registry
-
     assignment = start(cast)
-    nomination = registry.nominate_owner(assignment.system, cast.nils, actor=cast.mara, now=NOW)
-    registry.accept_ownership(nomination, actor=cast.nils, now=NOW)
+    hand_over(cast, assignment.system, cast.nils, now=NOW)
+    assignment.refresh_from_db()
     with pytest.raises(NotAllowed, match="Nils Okafor"):
         answer(assignment, cast.ada)
     signature = sign(answer(assignment, cast.nils), cast.nils)

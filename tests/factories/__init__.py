@@ -35,3 +35,26 @@ def a_system(
 
 def _later(now: datetime) -> datetime:
     return now.replace(microsecond=now.microsecond + 1)
+
+
+def hand_over(cast: Cast, system: System, successor: Person, *, now: datetime = NOW) -> None:
+    """From the owner who accepted to a successor: nominated, yes, signed by both."""
+    from apps.audit.rules import canonical, digest
+    from apps.people.rules import Confirmation
+    from apps.registry.actions.handover import Signing
+    from apps.registry.models import Handover
+    from apps.registry.queries.handover import pack_of
+
+    nomination = actions.nominate_owner(system, successor, actor=cast.mara, now=now)
+    found = actions.accept_ownership(nomination, actor=successor, now=now)
+    assert isinstance(found, Handover)
+    handover = Handover.objects.select_related("system__unit", "outgoing", "incoming").get(pk=found.pk)
+    proof = Confirmation("password", now)
+    read = digest(canonical(pack_of(handover, {})))
+    actions.sign_handover(
+        handover, vendor_contacts="", judgement="Nothing to add.", beyond={}, actor=handover.outgoing, now=now,
+        signing=Signing(True, handover.outgoing.display_name, proof, read),
+    )  # fmt: skip
+    handover.refresh_from_db()
+    signing = Signing(True, successor.display_name, proof, handover.pack_sha256)
+    actions.complete_handover(handover, signing=signing, actor=successor, now=now)

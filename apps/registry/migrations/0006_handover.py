@@ -68,7 +68,7 @@ CREATE FUNCTION registry_handover_changes_hands() RETURNS trigger LANGUAGE plpgs
 BEGIN
     IF NEW.state = 'complete' AND NOT EXISTS (
         SELECT FROM registry_ownershipterm t WHERE t.system_id = NEW.system_id AND t.person_id = NEW.incoming_id
-        AND t.basis = 'accepted' AND lower(t.period) > NEW.opened_at) THEN
+        AND t.basis = 'accepted' AND lower(t.period) >= NEW.opened_at) THEN
         RAISE EXCEPTION 'With both signatures the successor answers: in the same transaction.'
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
