@@ -7,9 +7,11 @@ from apps.access.api import TokenView
 from apps.attestations.api import CampaignsView, CampaignView
 from apps.findings.api import FindingsView, FindingView
 from apps.portal.api import WhoView
+from apps.portal.api_absences import AbsencesView, AbsenceView
 from apps.portal.ownership_api import BlindSpotsView
 from apps.readiness.api import ReadinessView
 from apps.registry.api import SystemsView, SystemView
+from apps.registry.api_ownership import AnsweredView, FactsView
 from govportal.api import fallback
 
 
@@ -23,6 +25,10 @@ api = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("systems/", SystemsView.as_view(), name="systems"),
     path("systems/<str:key>/", SystemView.as_view(), name="system"),
+    path("systems/<str:key>/answered/", AnsweredView.as_view(), name="system_answered"),
+    path("systems/<str:key>/ownership-facts/", FactsView.as_view(), name="ownership_facts"),
+    path("absences/", AbsencesView.as_view(), name="absences"),
+    path("absences/<int:absence_id>/", AbsenceView.as_view(), name="absence"),
     path("who-answers/", WhoView.as_view(), name="who_answers"),
     path("ownership/blind-spots/", BlindSpotsView.as_view(), name="blind_spots"),
     path("campaigns/", CampaignsView.as_view(), name="campaigns"),
