@@ -77,6 +77,10 @@ PAGES: dict[str, str] = {
     "portal:sessions": EVERYBODY,
     "portal:sessions_end_others": POST_ONLY,
     "portal:session_end": POST_ONLY,
+    "portal:availability": EVERYBODY,
+    "portal:person_availability": ADMINISTERS,
+    "portal:workload": EVERYBODY,
+    "portal:workload_csv": EVERYBODY,
     "portal:token_issue": POST_ONLY,
     "portal:token_revoke": POST_ONLY,
     "portal:first_start": GONE,
@@ -115,6 +119,8 @@ API = {
     "api:findings": {},
     "api:finding": {"finding_id": 0},
     "api:readiness": {},
+    "api:absences": {},
+    "api:absence": {"absence_id": 0},
 }
 
 
@@ -132,6 +138,8 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         actor=cast.mara,
         now=NOW,
     )
+    day = NOW.date() + timedelta(days=90)
+    absence = registry.record_absence(cast.ada, starts_on=day, ends_on=day, actor=cast.ada, now=NOW)
     token, _ = issue_token(cast.ada, name="Mine", scopes=["read"], actor=cast.ada, now=NOW)
     finding = a_finding(cast, system=System.objects.get(key="SYS-ADA"))
     key, period = {"key": "SYS-ADA"}, {"period": "2026Q4"}
@@ -140,6 +148,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "run_id": {"run_id": run.pk},
         "nomination_id": {"nomination_id": nominated.pk},
         "person_id": {"person_id": cast.nils.pk},
+        "absence_id": {"absence_id": absence.pk},
         "unit_id": {"unit_id": cast.claims.pk},
         "token_id": {"token_id": token.pk},
         "session_id": {"session_id": 1},

@@ -36,6 +36,7 @@ LATER = NOW + timedelta(hours=2)
 FILE = template_csv().encode()
 # Parts of verbs, and sweeps that call a verb for each row.
 NO_VERBS = {
+    "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "answer_due", "apply_interim_changes", "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
     "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched", "revoke_tokens_of",
@@ -104,6 +105,12 @@ class World:
         """A saved view of Mara's."""
         return registry.save_view(name="V", query="q=x", shared=False, actor=self.cast.mara, now=NOW)
 
+    def absence(self) -> Any:
+        """Ada is away from today on."""
+        return registry.record_absence(
+            self.cast.ada, starts_on=TODAY, ends_on=TODAY + timedelta(days=5), actor=self.cast.ada, now=NOW
+        )
+
     def token(self) -> Any:
         """A token of Ada's."""
         return access.issue_token(self.cast.ada, name="T", scopes=["read"], actor=self.cast.ada, now=NOW)[0]
@@ -128,7 +135,36 @@ def linked(w: World) -> Any:
     return portal.link_identity(w.cast.ada, provider="corp", subject="a-1", actor=w.cast.ada, now=NOW)
 
 
+TODAY = LATER.date()
+CALENDAR = (
+    b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART;VALUE=DATE:20270104\r\n"
+    b"DTEND;VALUE=DATE:20270106\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:b\r\nDTSTART;VALUE=DATE:20270204\r\n"
+    b"DTEND;VALUE=DATE:20270206\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
 VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = {
+    "record_absence": (
+        lambda w: lambda: registry.record_absence(w.cast.ada, starts_on=TODAY, ends_on=TODAY, **w.by),
+        {"absence.recorded": 1},
+    ),
+    "delegate": (
+        lambda w: lambda: registry.delegate(w.cast.ada, w.cast.nils, starts_on=TODAY, ends_on=TODAY, **w.by),
+        {"absence.recorded": 1},
+    ),
+    "change_absence": (
+        lambda w: then(
+            w.absence(),
+            lambda a: registry.change_absence(a, starts_on=TODAY, ends_on=TODAY, delegate=w.cast.nils, **w.by),
+        ),
+        {"absence.changed": 1},
+    ),
+    "cancel_absence": (
+        lambda w: then(w.absence(), lambda a: registry.cancel_absence(a, **w.by)), {"absence.cancelled": 1},
+    ),
+    "import_calendar": (
+        lambda w: lambda: registry.import_calendar(w.cast.ada, CALENDAR, **w.by),
+        {"absence.imported": 1, "caused absence.recorded": 2},
+    ),
     "raise_finding": (lambda w: w.finding, {"finding.raised": 1}),
     "assign": (
         lambda w: then(w.finding(), lambda f: findings.assign(f, w.cast.nils, **w.by)), {"finding.assigned": 1},
