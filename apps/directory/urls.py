@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from apps.directory.views import people_file, tokens
+from apps.directory.views import cases, people_file, tokens
 
 app_name = "directory"
 urlpatterns = [
+    path("leavers/", cases.cases, name="cases"),
+    path("leavers/<uuid:case_id>/", cases.case, name="case"),
     path("import/", people_file.start, name="import"),
     path("import/template/", people_file.template, name="import_template"),
     path("import/<uuid:file_id>/", people_file.review, name="import_review"),

@@ -5,7 +5,7 @@ The one verb behind every path: the page, SCIM, the HR file and the command line
 
 import uuid
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,6 +17,7 @@ from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import local_date
 from apps.common.errors import Refused
 from apps.directory.models import HandedOver, OffboardingCase
+from apps.directory.queries.cases import CLOCK
 from apps.directory.queries.successors import successor_of
 from apps.findings.actions import reassign_findings
 from apps.notify.actions import Note, enqueue_many
@@ -29,10 +30,6 @@ from apps.registry.actions.succession import InterimChange, change_tree
 from apps.registry.models import Mandate, System
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.rules import Stage
-
-# Days until everything that a leaver answered for has an owner who accepted (product: interim for 30 days at most).
-CLOCK = timedelta(days=30)
-
 
 # Somebody can be appointed between the look and the lock: then everything is taken back and done again.
 TRIES = 4

@@ -132,25 +132,6 @@ def mandate_function() -> str:
     return Mandate.objects.values_list("holder_id", flat=True).first() or ""
 
 
-@dataclass(frozen=True)
-class ToHandOver:
-    """What keeps a person from being deactivated: succession comes first."""
-
-    systems: list[System]
-    systems_total: int
-    seats: list[Seat]
-
-    def __bool__(self) -> bool:
-        return bool(self.systems_total or self.seats)
-
-
-def to_hand_over(reader: Person, person: Person) -> ToHandOver:
-    """The live systems and seats of a person. Systems that the reader may not open are counted only."""
-    listed = by_tier(on_record(live(visible_systems(reader)).filter(owner=person)))
-    total: int = live(System.objects.filter(owner=person)).count()
-    return ToHandOver(list(listed[:SHOWN]), total, list(seats().filter(holder=person)))
-
-
 def seat_rows() -> list[dict[str, Any]]:
     """All seats in order, each with whether it holds the mandate. Two queries."""
     mandate = mandate_function()

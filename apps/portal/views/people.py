@@ -1,5 +1,6 @@
 """People: the list, a person's page, and what those who administer people do there."""
 
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -15,6 +16,8 @@ from apps.access.queries import may, require
 from apps.access.rules import Permission
 from apps.common import clock
 from apps.common.errors import Refused
+from apps.directory.actions import bring_back, offboard
+from apps.directory.queries.cases import leaving
 from apps.people import actions as verbs
 from apps.people.models import Person
 from apps.people.queries import acting_for
@@ -29,9 +32,7 @@ from apps.portal.queries.people import (
     find_person,
     listed_people,
     person_page,
-    to_hand_over,
 )
-from apps.registry import actions as registry
 from apps.registry.actions import change_person
 
 ROWS_A_PAGE = 25
@@ -138,24 +139,28 @@ def _edit(request: HttpRequest, shown: Person, actor: Person) -> HttpResponse:
 
 
 def _deactivate(request: HttpRequest, shown: Person, actor: Person) -> HttpResponse:
-    """Succession comes first: what has to be handed over stands on the page, with links."""
-    form = DeactivateForm(request.POST if request.method == "POST" else None)
+    """Somebody leaves: what passes to whom stands on the page before anything does."""
+    form, now = DeactivateForm(request.POST if request.method == "POST" else None), clock.now()
     if form.is_valid():
         try:
-            registry.deactivate_person(shown, actor=actor, now=clock.now(), reason=form.cleaned_data["reason"])
+            case = offboard(shown, actor=actor, now=now, reason=form.cleaned_data["reason"])
         except Refused as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{shown.display_name} is deactivated and signed out everywhere.")
-            return redirect("portal:person", shown.pk)
-    context = {"form": form, "person": shown, "left": to_hand_over(actor, shown)}
+            messages.success(request, f"{shown.display_name} is deactivated. What they held has passed on.")
+            return redirect("directory:case", case.pk)
+    context: dict[str, Any] = {"form": form, "person": shown}
+    try:
+        context["leaving"] = leaving(shown, now=now)
+    except Refused as error:
+        context["why_not"] = str(error)
     return render(request, "portal/person_deactivate.html", context, status=422 if form.errors else 200)
 
 
 def _reactivate(request: HttpRequest, shown: Person, actor: Person) -> HttpResponse:
     if request.method == "POST":
-        verbs.reactivate_person(shown, actor=actor, now=clock.now())
-        messages.success(request, f"{shown.display_name} is active again.")
+        bring_back(shown, actor=actor, now=clock.now())
+        messages.success(request, f"{shown.display_name} is active again. Nothing passed back by itself.")
     return redirect("portal:person", shown.pk)
 
 
