@@ -118,6 +118,8 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.SYSTEM_OWNER_WITHDRAWN: (Group.OWNERSHIP, "withdrew a nomination"),
     Kind.SYSTEM_REGISTERED: (Group.SYSTEMS, "registered a system"),
     Kind.SYSTEM_RETIRED: (Group.SYSTEMS, "retired a system"),
+    Kind.TRAINING_RECORDED: (Group.PEOPLE, "recorded a training"),
+    Kind.TRAINING_REVOKED: (Group.PEOPLE, "revoked a training"),
     Kind.UNIT_CHANGED: (Group.SYSTEMS, "changed a unit"),
     Kind.UNIT_CREATED: (Group.SYSTEMS, "added a unit"),
     Kind.VIEW_DELETED: (Group.SYSTEMS, "deleted a saved view"),

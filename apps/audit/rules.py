@@ -100,6 +100,8 @@ class Kind(StrEnum):
     SYSTEM_OWNER_WITHDRAWN = "system.owner.withdrawn"
     SYSTEM_REGISTERED = "system.registered"
     SYSTEM_RETIRED = "system.retired"
+    TRAINING_RECORDED = "training.recorded"
+    TRAINING_REVOKED = "training.revoked"
     UNIT_CHANGED = "unit.changed"
     UNIT_CREATED = "unit.created"
     VIEW_DELETED = "view.deleted"

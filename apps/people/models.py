@@ -277,3 +277,42 @@ class RoleGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} for {self.person_id}"
+
+
+class Training(models.Model):
+    """A course that somebody completed. Who operates or oversees AI has to be competent (AI Act Art. 26(2))."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="trainings")
+    course = models.CharField(max_length=200)
+    completed_on = models.DateField()
+    # None: it does not expire.
+    valid_until = models.DateField(null=True, blank=True)
+    evidence = models.CharField(max_length=600, blank=True)
+    recorded_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    recorded_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-completed_on", "pk")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(valid_until=None) | models.Q(valid_until__gte=models.F("completed_on")),
+                name="training_ends_after_start",
+                violation_error_message="A training is valid at least on the day on which it was completed.",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(course=""),
+                name="training_has_course",
+                violation_error_message="Name the course.",
+            ),
+            models.UniqueConstraint(
+                fields=["person", "course", "completed_on"],
+                condition=models.Q(revoked_at=None),
+                name="training_once",
+                violation_error_message="This training is on record already.",
+            ),
+        )
+        indexes = (models.Index("person", condition=models.Q(revoked_at=None), name="training_on_record"),)
+
+    def __str__(self) -> str:
+        return f"{self.course} of {self.person_id}"

@@ -23,6 +23,7 @@ from apps.people.actions.people import (
     seat_person,
     vacate_seat,
 )
+from apps.people.actions.training import record_training, revoke_training
 
 __all__ = [
     "cancel_absence",
@@ -39,9 +40,11 @@ __all__ = [
     "provision_person",
     "reactivate_person",
     "record_absence",
+    "record_training",
     "refresh_absences",
     "revoke_role",
     "revoke_roles_of",
+    "revoke_training",
     "seat_person",
     "succeed_seats",
     "unlink_leaver",
