@@ -100,9 +100,7 @@ def remove_user(scim_id: str, check: Callable[[ScimUser], None], *, actor: Actor
 def _refuse_mailbox(facts: UserFacts) -> None:
     for address in (facts.email, facts.user_name):
         if is_role_address(address):
-            detail = (
-                f"{address} is a mailbox or a service account, not a person. Assign people only."
-            )
+            detail = f"{address} is a mailbox or a service account, not a person. Assign people only."
             raise ScimError(400, detail, "invalidValue")
 
 
@@ -115,10 +113,10 @@ def _refuse_taken(person: Person) -> None:
 
 def _switch(person: Person, *, active: bool, actor: Actor, now: datetime) -> None:
     """Off-board or bring back, where the person is not so already, also if somebody else did it meanwhile."""
-    from apps.directory.actions.offboard import bring_back, offboard
-
     if person.is_active == active:
         return
+    from apps.directory.actions.offboard import bring_back, offboard
+
     try:
         with transaction.atomic():
             if active:
@@ -283,7 +281,8 @@ def checked(act: Callable[[], Any]) -> Any:
     try:
         return act()
     except ValidationError as error:
-        found = [one for errors in getattr(error, "error_dict", {"": error.error_list}).values() for one in errors]
+        by_field = error.error_dict.values() if hasattr(error, "error_dict") else [error.error_list]
+        found = [one for errors in by_field for one in errors]
         detail = " ".join(message for one in found for message in one.messages)
         if any(one.code == "unique" for one in found):
             raise ScimError(409, detail, "uniqueness") from error

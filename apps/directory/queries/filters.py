@@ -28,6 +28,7 @@ _TEXT_TESTS: dict[str, Any] = {
     "eq": Exact, "co": Contains, "sw": StartsWith, "ew": EndsWith,
     "gt": GreaterThan, "ge": GreaterThanOrEqual, "lt": LessThan, "le": LessThanOrEqual,
 }  # fmt: skip
+_SHARED = {"id", "externalid", "meta"}
 _MOMENTS = {"created": "created_at", "lastmodified": "changed_at"}
 # How resources are written; a filter may write the names in any case.
 _WRITTEN = {
@@ -73,7 +74,7 @@ def _user_term(node: Compare) -> Q | None:
         return _on_active(node)
     if key in ((ENTERPRISE.lower(), "manager"), (ENTERPRISE.lower(), "manager", "value"), ("manager",)):
         return _on_column(node, "manager_ref", str)
-    return _shared_term(node) or _on_document(node)
+    return _shared_term(node) if key[0] in _SHARED else _on_document(node)
 
 
 def _shared_term(node: Compare) -> Q | None:

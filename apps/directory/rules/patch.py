@@ -90,9 +90,8 @@ def _at(document: Document, op: str, path: Path, value: Any) -> None:
 
 def _holder(document: Document, attribute: Attribute, *, create: bool) -> tuple[Document | None, tuple[str, ...]]:
     """The object that keeps the last name of an attribute, and that name."""
-    holder: Document | None = document
+    holder = document
     for name in ((attribute.schema,) if attribute.schema else ()) + attribute.names[:-1]:
-        assert holder is not None  # noqa: S101  (told so to the type checker)
         key = key_of(holder, name)
         inner = holder.get(key)
         if isinstance(inner, list):  # emails.value means the first one

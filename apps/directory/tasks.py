@@ -1,0 +1,12 @@
+"""Sweeps of the directory."""
+
+from celery import shared_task
+
+from apps.common import clock
+from apps.directory.actions.people_file import offboard_due as offboard
+
+
+@shared_task(name="directory.offboard_due")
+def offboard_due() -> None:
+    """Off-board everybody whose last working day is over."""
+    offboard(now=clock.now())
