@@ -21,10 +21,11 @@ from apps.common import clock
 from apps.common.api import IdCursor, PageQuery, StrictSerializer, asked
 from apps.people.models import Person
 from apps.registry.actions import register_system
-from apps.registry.models import System, SystemIdentity, Unit
+from apps.registry.models import Authority, System, SystemIdentity, Unit
 from apps.registry.models.systems import KEY_PATTERN, NAME_LENGTH
 from apps.registry.queries import find_system, live, on_record, search, visible_systems
 from apps.registry.queries.acting import ActingOwner, acting_owners
+from apps.registry.queries.authority import authorities_of
 from apps.registry.rules import Stage, Tier
 
 STAGES = [stage.value for stage in Stage]
@@ -120,13 +121,32 @@ class IdentityOut(serializers.Serializer[SystemIdentity]):
     value = serializers.CharField()
 
 
+class AuthorityOut(serializers.Serializer[Authority]):
+    """What the owner may do without asking, and who granted it."""
+
+    may_stop = serializers.BooleanField()
+    may_revoke = serializers.BooleanField()
+    spend_cap = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    currency = serializers.CharField()
+    granted_by = PersonOut()
+    granted_at = serializers.DateTimeField()
+
+
 class SystemDetailOut(SystemOut):
     """A system with all that is known about it."""
+
+    authority = serializers.SerializerMethodField()
 
     purpose = serializers.CharField()
     chat_channel = serializers.CharField()
     retired_at = serializers.DateTimeField(allow_null=True)
     identities = IdentityOut(many=True)
+
+    @extend_schema_field(AuthorityOut(allow_null=True))
+    def get_authority(self, system: System) -> Any:
+        """What the owner may do without asking; null where nothing is granted."""
+        found = authorities_of([system]).get(system.pk)
+        return AuthorityOut(found, context=self.context).data if found else None
 
 
 class IdentityIn(StrictSerializer):

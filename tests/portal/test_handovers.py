@@ -94,7 +94,9 @@ def test_a_signature_that_is_refused(cast: Cast, browse: Browse, change: dict[st
 def test_who_reads_and_who_signs(cast: Cast, browse: Browse) -> None:
     handover = a_handover(cast)
     url = reverse("portal:handover", args=[handover.pk])
-    got = {name: browse(getattr(cast, name)).get(url).status_code for name in ("ada", "nils", "mara", "eve", "dov", "ben")}
+    got = {
+        name: browse(getattr(cast, name)).get(url).status_code for name in ("ada", "nils", "mara", "eve", "dov", "ben")
+    }
     assert got == {"ada": 200, "nils": 200, "mara": 200, "eve": 200, "dov": 404, "ben": 404}
     assert browse(cast.mara).post(url, {"save": "1", "judgement": "x"}).status_code == 403
     assert browse(cast.nils).post(url, {"save": "1", "judgement": "x"}).status_code == 403
@@ -142,7 +144,9 @@ def test_who_may_not_grant_does_not_offer(cast: Cast, browse: Browse) -> None:
 
 def test_the_hole_is_shown(cast: Cast, browse: Browse) -> None:
     system = a_system(cast, owner=cast.ada, now=clock.now() - timedelta(days=1))
-    assert "Authority to stop: not granted" in text_of(browse(cast.ada).get(reverse("portal:system", args=[system.key])))
+    assert "Authority to stop: not granted" in text_of(
+        browse(cast.ada).get(reverse("portal:system", args=[system.key]))
+    )
 
 
 def test_undo_one_and_many(cast: Cast, browse: Browse) -> None:
@@ -154,7 +158,8 @@ def test_undo_one_and_many(cast: Cast, browse: Browse) -> None:
         follow=True,
     )
     ids = re.search(r'name="nominations" value="([\d,]+)"', response.content.decode())
-    assert ids and "Undo" in text_of(response)
+    assert ids
+    assert "Undo" in text_of(response)
     undo = reverse("portal:nominations_undo")
     assert browse(cast.cleo).post(undo, {"nominations": ids[1]}).status_code == 404
     assert Nomination.objects.filter(state="open").count() == 3
@@ -177,7 +182,9 @@ def test_the_prediction_is_offered_not_applied(cast: Cast, browse: Browse) -> No
     page = mara.get(url)
     assert "From the code owners file of claims-agent, 12 days ago" in text_of(page)
     assert 'value="nils@example.org"' not in page.content.decode().split("<datalist")[0]
-    assert 'value="nils@example.org"' in mara.get(f"{url}?nominee=nils@example.org").content.decode().split("<datalist")[0]
+    assert (
+        'value="nils@example.org"' in mara.get(f"{url}?nominee=nils@example.org").content.decode().split("<datalist")[0]
+    )
     many = mara.post(reverse("portal:systems_nominate"), {"system": [system.key]})
     assert "Fill in Nils Okafor" in text_of(many)
     filled = mara.post(
@@ -192,7 +199,8 @@ def test_history_and_the_day(cast: Cast, browse: Browse) -> None:
     url, ada = reverse("portal:system_history", args=[system.key]), browse(cast.ada)
     assert "Nominated and accepted" in text_of(ada.get(url))
     day = text_of(ada.get(url, {"on": "2026-11-16"}))
-    assert "Una Brandt" in day and "Owner, accepted" in day
+    assert "Una Brandt" in day
+    assert "Owner, accepted" in day
     assert "Nobody answered yet: the system is on the register since 16 Nov 2026" in text_of(
         ada.get(url, {"on": "2026-11-15"})
     )
