@@ -14,6 +14,7 @@ from apps.access.rules import Standing
 from apps.audit.models import AuditEvent
 from apps.audit.rules import Kind
 from apps.common import clock
+from apps.directory.models import OffboardingCase
 from apps.people.actions import change_person, provision_person, seat_person
 from apps.people.models import Person, RoleGrant, Seat
 from apps.registry import actions
@@ -207,18 +208,20 @@ def test_roles_are_granted_until_a_day_and_revoked(cast: Cast, browse: Browse) -
     assert client.get(path, {"do": "revoke"}).status_code == 302
 
 
-def test_leaving_hands_over_first(cast: Cast, browse: Browse) -> None:
-    a_system(cast, key="SYS-1", name="Claims agent", owner=cast.cleo)
+def test_what_passes_on_is_shown_before_it_does(cast: Cast, browse: Browse) -> None:
+    system = a_system(cast, key="SYS-1", name="Claims agent", owner=cast.cleo)
     client, path = browse(cast.mara), page_of(cast.cleo)
     page = text_of(client, path, do="deactivate")
-    assert "answers for 1 live system and holds 1 seat" in page
-    assert "/systems/SYS-1/nominate/" in page
-    assert "/people/seats/?seat=ciso" in page
-    refused = client.post(path, {"do": "deactivate", "reason": "Left"})
-    assert refused.status_code == 422
-    assert "Hand those over first" in refused.content.decode()
-    cast.cleo.refresh_from_db()
-    assert cast.cleo.is_active
+    assert "Head of Claims" in page
+    assert "The seat CISO is vacant until somebody is seated." in page
+    gone = client.post(path, {"do": "deactivate", "reason": "Left"})
+    case = OffboardingCase.objects.get(person=cast.cleo)
+    assert gone["Location"] == f"/directory/leavers/{case.pk}/"
+    system.refresh_from_db()
+    assert (system.owner, system.owner_basis) == (cast.una, "interim")
+    shown = client.get(gone["Location"]).content.decode()
+    assert "1 of 1 systems wait for an owner." in shown
+    assert "/systems/SYS-1/nominate/" in shown
 
 
 def test_leaving_and_coming_back(cast: Cast, browse: Browse) -> None:
