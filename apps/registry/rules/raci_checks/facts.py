@@ -144,7 +144,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Fault:
-    """One breach of one check. `domain` and `about` (a party or a person's id) say where; a greater measure is worse."""
+    """One breach of one check. `domain` and `about` (a party, a person's id) say where; a greater measure is worse."""
 
     check: str
     level: Level

@@ -169,7 +169,7 @@ def r16_accepted_in_time(sheet: Sheet) -> Iterator[Fault]:
 
 
 def r18_no_vacancy(sheet: Sheet) -> Iterator[Fault]:
-    """No A is with a seat that is vacant or with somebody who is away while nobody acts. Block at once, with its age."""
+    """No A is with a vacant seat or with somebody who is away while nobody acts. Block at once, with its age."""
     for key, party in sheet.parties.items():
         rows = [line.name for line in sheet.lines.values() if line.accountable == key]
         if not rows:
@@ -181,7 +181,8 @@ def r18_no_vacancy(sheet: Sheet) -> Iterator[Fault]:
             yield Fault("R18", Level.BLOCK, text, "Seat somebody.", "", key, len(rows))
         elif party.holder and party.holder.away_days is not None:
             who = party.holder
-            text = f"{who.name} has been away for {_days(who.away_days or 0)} and nobody acts; they have the A of {some(rows)}."
+            since = _days(party.holder.away_days)
+            text = f"{who.name} has been away for {since} and nobody acts; they have the A of {some(rows)}."
             yield Fault("R18", Level.BLOCK, text, f"Name a deputy for {who.name}.", "", who.id, len(rows))
 
 
