@@ -1,6 +1,7 @@
 """`python -m benchmarks`: every measurement of the project, one after the other."""
 
-from benchmarks import imports, pages
+from benchmarks import blind_spots, imports, pages
 
 pages.main()
+blind_spots.main()
 imports.main()

@@ -16,12 +16,12 @@ NAMES = ("Claims", "Fraud", "Resume", "Contract", "Patient", "Energy", "Traffic"
 
 _PEOPLE_SQL = """
 INSERT INTO people_person (id, password, is_superuser, kind, email, display_name, title, phone, time_zone, is_active,
-    is_invented, theme, shortcuts, created_at)
+    is_invented, theme, shortcuts, created_at, session_round)
 SELECT gen_random_uuid(), '!', false, 'human',
     CASE n WHEN 1 THEN %(half)s ELSE 'person' || n || '@example.org' END,
     (ARRAY['Ada','Ben','Cleo','Dov','Eve','Finn','Gia','Hugo','Ines','Jon'])[1 + n %% 10] || ' '
         || (ARRAY['Abel','Brandt','Costa','Demir','Engel','Fischer','Gallo'])[1 + n %% 7] || ' ' || n,
-    'Manager', '', 'UTC', true, false, '', true, %(now)s
+    'Manager', '', 'UTC', true, false, '', true, %(now)s, 0
 FROM generate_series(1, %(people)s) AS n;
 UPDATE people_person p SET deputy_id = d.id
 FROM people_person d

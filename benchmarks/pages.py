@@ -92,10 +92,10 @@ def run() -> dict[str, Any]:
     workers: dict[str, float] = {}
     bare = 0.0
     for systems in SIZES:
-        with _database(f"bench_pages_{systems}_{os.getpid()}") as environ:
-            loaded = json.loads(_python(environ, "-m", "benchmarks.data", str(systems)))
-            _as_autovacuum(environ["DATABASE_OWNER_URL"])
-            floors = json.loads(_python(environ, "-m", "benchmarks.pages", "floors", json.dumps(_samples(systems))))
+        with database(f"bench_pages_{systems}_{os.getpid()}") as environ:
+            loaded = json.loads(python(environ, "-m", "benchmarks.data", str(systems)))
+            as_autovacuum(environ["DATABASE_OWNER_URL"])
+            floors = json.loads(python(environ, "-m", "benchmarks.pages", "floors", json.dumps(_samples(systems))))
             with _gunicorn(environ, "govportal.wsgi") as (port, worker):
                 lines += _measured(systems, port, worker, loaded, floors)
                 workers[str(systems)] = round(worker.memory_info().rss / 1024 / 1024, 1)
@@ -152,7 +152,7 @@ def _samples(systems: int) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _database(name: str) -> Iterator[dict[str, str]]:
+def database(name: str) -> Iterator[dict[str, str]]:
     """A migrated database of its own; yields the environment in which it is the portal's."""
     owner = os.environ["DATABASE_OWNER_URL"]
     environ = {
@@ -165,7 +165,7 @@ def _database(name: str) -> Iterator[dict[str, str]]:
     }
     _as_owner("CREATE DATABASE {}", name)
     try:
-        _python({**environ, "DATABASE_URL": environ["DATABASE_OWNER_URL"]}, "manage.py", "migrate", "--verbosity=0")
+        python({**environ, "DATABASE_URL": environ["DATABASE_OWNER_URL"]}, "manage.py", "migrate", "--verbosity=0")
         yield environ
     finally:
         _as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
@@ -176,13 +176,13 @@ def _as_owner(statement: str, name: str) -> None:
         connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
-def _as_autovacuum(url: str) -> None:
+def as_autovacuum(url: str) -> None:
     """What the server does by itself some time after so many rows have come."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
 
-def _python(environ: dict[str, str], *arguments: str) -> str:
+def python(environ: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True
     )
