@@ -145,13 +145,14 @@ def test_authority_in_the_database(shell: psycopg.Connection[Any], committed_db:
     terms = {term.basis: term.pk for term in OwnershipTerm.objects.filter(system=system)}
     insert = (
         "INSERT INTO registry_authority "
-        "(term_id, may_stop, may_revoke, spend_cap, currency, granted_by_id, granted_at, note) VALUES (%(term)s, true, false, %(cap)s, %(currency)s, %(by)s, now(), '')"
+        "(term_id, may_stop, may_revoke, spend_cap, currency, granted_by_id, granted_at, note) "
+        "VALUES (%(term)s, true, false, %(cap)s, %(currency)s, %(granter)s, now(), '')"
     )
-    usual = {"term": terms["accepted"], "cap": None, "currency": "", "by": cast.mara.pk}
+    usual = {"term": terms["accepted"], "cap": None, "currency": "", "granter": cast.mara.pk}
     refused(shell, errors.UniqueViolation, insert, **usual)
     refused(shell, errors.CheckViolation, insert, **{**usual, "term": terms["interim"]})
-    refused(shell, errors.CheckViolation, insert, **{**usual, "by": cast.ivan.pk})
-    refused(shell, errors.CheckViolation, insert, **{**usual, "by": cast.robot.pk})
+    refused(shell, errors.CheckViolation, insert, **{**usual, "granter": cast.ivan.pk})
+    refused(shell, errors.CheckViolation, insert, **{**usual, "granter": cast.robot.pk})
     end = "UPDATE registry_authority SET ended_at = now()"
     for cap, currency in ((None, "EUR"), (5, ""), (-5, "EUR"), (5, "eur")):
         refused(shell, errors.CheckViolation, end, insert, **{**usual, "cap": cap, "currency": currency})
