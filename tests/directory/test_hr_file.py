@@ -196,7 +196,7 @@ def test_a_circle_of_managers_is_said_and_works(cast: Cast) -> None:
     assert person("ola").line_manager == person("zoe")
     assert person("pat").line_manager is None
     system = a_system(cast, owner=person("zoe"), unit=cast.devtools)
-    applied(cast, a_file(*(row + ",,,,,left" for row in ("zoe@example.org,", "kim@example.org,"))), leavers=2)
+    applied(cast, a_file(*(f"{name}@example.org,,,,,,,,left" for name in ("zoe", "kim"))), leavers=2)
     assert System.objects.get(pk=system.pk).owner == person("ola")
 
 

@@ -15,6 +15,7 @@ from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import SCHEDULER, Actor, Kind, Subject
 from apps.common.clock import local_date
 from apps.common.errors import Refused
+from apps.directory.actions.offboard import bring_back, offboard
 from apps.directory.actions.tokens import require_runs_directory
 from apps.directory.actions.users import one_at_a_time, place_person
 from apps.directory.models import PeopleFile
@@ -140,8 +141,6 @@ def discard_people_file(file: PeopleFile, *, actor: Actor, now: datetime) -> Peo
 
 def offboard_due(*, now: datetime) -> int:
     """Off-board everybody whose last working day is over, each on their own. Returns how many."""
-    from apps.directory.actions.offboard import offboard
-
     over = Person.objects.filter(is_active=True, kind=Person.Kind.HUMAN, leaving_on__lt=local_date(now))
     gone = 0
     for person in over.order_by("leaving_on", "pk"):
@@ -211,8 +210,6 @@ class _Application:
     def _change(self, effect: Effect) -> Person:
         person = effect.known
         if effect.outcome == "returning":
-            from apps.directory.actions.offboard import bring_back
-
             person = bring_back(person, actor=self.actor, now=self.now)
         if effect.fields or effect.functions is not None:
             by: dict[str, Any] = {"actor": self.actor, "now": self.now, "cause": self.cause}
@@ -255,9 +252,5 @@ class _Application:
         record_many(entries, actor=self.actor, now=self.now, cause=self.cause)
 
     def _leave(self, leavers: list[Person]) -> None:
-        if not leavers:
-            return
-        from apps.directory.actions.offboard import offboard
-
         for person in leavers:
             offboard(person, actor=self.actor, now=self.now, source=SOURCE, reason=LEFT)

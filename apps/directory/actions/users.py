@@ -15,6 +15,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
+from apps.directory.actions.offboard import bring_back, offboard
 from apps.directory.actions.roles import sync_roles
 from apps.directory.models import Placement, ScimUser
 from apps.directory.queries.scim import find_user
@@ -115,8 +116,6 @@ def _switch(person: Person, *, active: bool, actor: Actor, now: datetime) -> Non
     """Off-board or bring back, where the person is not so already, also if somebody else did it meanwhile."""
     if person.is_active == active:
         return
-    from apps.directory.actions.offboard import bring_back, offboard
-
     try:
         with transaction.atomic():
             if active:
