@@ -146,7 +146,7 @@ def _read(request: HttpRequest, provider: IdentityProvider, posted: str) -> tupl
     auth = saml.auth_for(app, {"SAMLResponse": posted})
     try:
         auth.process_response()
-    except (binascii.Error, saml.SamlError, ValueError, SyntaxError) as error:
+    except (binascii.Error, *saml.ERRORS, ValueError, SyntaxError) as error:
         return type(error).__name__, None
     if auth.get_errors() or not auth.is_authenticated():
         return str(auth.get_last_error_reason()), None
