@@ -6,6 +6,7 @@ from apps.directory.views import cases, people_file, tokens
 
 app_name = "directory"
 urlpatterns = [
+    path("", cases.home, name="home"),
     path("leavers/", cases.cases, name="cases"),
     path("leavers/<uuid:case_id>/", cases.case, name="case"),
     path("import/", people_file.start, name="import"),

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -14,6 +15,8 @@ from apps.access.actions import issue_token
 from apps.attestations.actions import open_campaign
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
+from apps.directory.actions import issue_scim_token, receive_people_file
+from apps.directory.rules.people_file import template_csv as people_csv
 from apps.registry import actions as registry
 from apps.registry.actions.imports import receive_import
 from apps.registry.models import System
@@ -21,6 +24,7 @@ from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action
+from tests.handovers import begin
 
 ROLES = ("anonymous", "ivan", "dov", "ada", "cleo", "bo", "eve", "mara")
 
@@ -64,6 +68,11 @@ PAGES: dict[str, str] = {
     "portal:system_nominate": NOMINATES,
     "portal:nomination": "L L 404 200 404 404 404 404",
     "portal:nomination_withdraw": "L L 404 404 200 404 404 200",
+    "portal:nominations_undo": POST_ONLY,
+    "portal:handover": "L L 404 200 200 404 200 200",
+    "portal:handover_cancel": "L L 404 200 403 404 403 200",
+    "portal:system_authority": "L L 404 403 403 403 403 200",
+    "portal:system_history": OWNER_AND_READERS,
     "portal:blind_spots": EVERYBODY,
     "portal:blind_spots_csv": EVERYBODY,
     "portal:people": EVERYBODY,
@@ -89,6 +98,14 @@ PAGES: dict[str, str] = {
     "assurance:trail": READS_TRAIL,
     "assurance:trail_csv": READS_TRAIL,
     "assurance:trail_event": READS_TRAIL,
+    "directory:home": ADMINISTERS,
+    "directory:cases": ADMINISTERS,
+    "directory:case": "L L 404 404 404 404 404 404",
+    "directory:import": ADMINISTERS,
+    "directory:import_template": ADMINISTERS,
+    "directory:import_review": ADMINISTERS,
+    "directory:tokens": ADMINISTERS,
+    "directory:token_revoke": POST_ONLY,
     "findings:findings": EVERYBODY,
     "findings:export": EVERYBODY,
     "findings:report": EVERYBODY,
@@ -108,10 +125,17 @@ PAGES: dict[str, str] = {
 }
 # allauth's own pages, by what they are for; they know no objects of ours.
 ACCOUNT_PREFIXES = ("account_", "mfa_", "openid_connect_", "saml_", "sso_")
+# Opened by a token of the directory only; what it may is tried in tests/directory.
+SCIM = {
+    "users", "user", "groups", "group", "provider_config", "resource_types", "resource_type", "schemas", "schema",
+    "nothing",
+}  # fmt: skip
 API = {
     "api:schema": {},
     "api:systems": {},
     "api:system": {"key": "SYS-ADA"},
+    "api:system_answered": {"key": "SYS-ADA"},
+    "api:ownership_facts": {"key": "SYS-ADA"},
     "api:who_answers": {},
     "api:blind_spots": {},
     "api:campaigns": {},
@@ -129,6 +153,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     """One of each thing that a URL can name."""
     a_system(cast, key="SYS-ADA", owner=cast.ada)
     nominated = registry.nominate_owner(a_system(cast, key="SYS-OPEN"), cast.ada, actor=cast.mara, now=NOW)
+    handed_over = begin(cast, a_system(cast, key="SYS-HAND", owner=cast.ada), cast.nils, now=NOW + timedelta(hours=1))
     view = registry.save_view(name="Mine", query="q=x", shared=False, actor=cast.mara, now=NOW)
     open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
     run = receive_import(
@@ -142,8 +167,13 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     absence = registry.record_absence(cast.ada, starts_on=day, ends_on=day, actor=cast.ada, now=NOW)
     token, _ = issue_token(cast.ada, name="Mine", scopes=["read"], actor=cast.ada, now=NOW)
     finding = a_finding(cast, system=System.objects.get(key="SYS-ADA"))
+    scim_token, _ = issue_scim_token(name="Okta", actor=cast.mara, now=NOW)
+    people_file = receive_people_file(
+        file_name="p.csv", content=people_csv().encode(), complete=False, actor=cast.mara, now=NOW
+    )
     key, period = {"key": "SYS-ADA"}, {"period": "2026Q4"}
     return {
+        "handover_id": {"handover_id": handed_over.pk},
         "view_id": {"view_id": view.pk},
         "run_id": {"run_id": run.pk},
         "nomination_id": {"nomination_id": nominated.pk},
@@ -156,6 +186,9 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "key": key,
         "period": period,
         "slug": {"slug": "ownership"},
+        "case_id": {"case_id": uuid4()},
+        "file_id": {"file_id": people_file.pk},
+        "scim_token_id": {"scim_token_id": scim_token.pk},
         "finding_id": {"finding_id": finding.pk},
         "action_id": {"action_id": an_action(cast, finding).pk},
     }
@@ -207,10 +240,11 @@ def test_every_route_has_a_row() -> None:
     ours = {
         name
         for name in ROUTES
-        if not name.startswith(("None", *ACCOUNT_PREFIXES)) and name != "portal:None" and not name.startswith("api:")
+        if not name.startswith(("None", "api:", "scim:", *ACCOUNT_PREFIXES)) and name != "portal:None"
     }
     assert ours == set(PAGES)
     assert {name for name in ROUTES if name.startswith("api:")} == set(API)
+    assert {name for name in ROUTES if name.startswith("scim:")} == {f"scim:{name}" for name in SCIM}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -261,7 +295,7 @@ def test_the_api_wants_a_token_with_the_scope(
         headers = {"Authorization": f"Bearer {secret}"}
     expected = {None: 401, "read": 200, "write": 403}[scopes[0] if scopes else None]
     for name, kwargs in API.items():
-        query = {"q": "SYS-ADA"} if name == "api:who_answers" else {}
+        query = {"api:who_answers": {"q": "SYS-ADA"}, "api:system_answered": {"on": "2026-11-17"}}.get(name, {})
         here = {argument: world.get(argument, kwargs)[argument] for argument in kwargs}
         response = Client(headers=headers).get(reverse(name, kwargs=here), query)
         assert response.status_code == expected, name
@@ -271,6 +305,13 @@ def test_the_api_wants_a_token_with_the_scope(
 
 def test_a_session_is_no_key_to_the_api(cast: Cast, browse: Callable[[Any], Client]) -> None:
     assert browse(cast.mara).get(reverse("api:systems")).status_code == 401
+
+
+def test_a_session_is_no_key_to_the_directory(cast: Cast, browse: Callable[[Any], Client]) -> None:
+    paths = ("Users", "Users/x", "Groups", "Groups/x", "ServiceProviderConfig", "ResourceTypes", "Schemas", "Bulk", "")
+    for client in (Client(), browse(cast.mara)):
+        for path in paths:
+            assert client.post(f"/scim/v2/{path}", {}).status_code == 401, path
 
 
 def test_unsafe_requests_need_the_csrf_token(cast: Cast, world: dict[str, dict[str, Any]]) -> None:

@@ -25,11 +25,16 @@ from apps.people.rules import RoleName
 from apps.portal import actions as portal
 from apps.registry import actions as registry
 from apps.registry.actions.escalation import escalate_nomination, escalate_nominations
+from apps.registry.actions.facts import note_ownership_fact
+from apps.registry.actions.handover import escalate_handover, escalate_handovers
 from apps.registry.models import SavedView, System
+from apps.registry.rules.authority import Powers
 from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
+from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action, breach, done
+from tests.handovers import begin, sign_in, sign_out
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LATER = NOW + timedelta(hours=2)
@@ -37,7 +42,9 @@ FILE = template_csv().encode()
 # Parts of verbs, and sweeps that call a verb for each row.
 NO_VERBS = {
     "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
+    *directory_verbs.NO_VERBS,
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
+    "cancel_handovers_of", "grant_offered", "offer_authority", "take_over",  # parts of verbs about owners
     "answer_due", "apply_interim_changes", "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
     "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched", "revoke_tokens_of",
 }  # fmt: skip
@@ -74,6 +81,16 @@ class World:
     def nominated(self) -> Any:
         """A nomination that waits for Nils."""
         return registry.nominate_owner(self.interim, self.cast.nils, actor=self.cast.mara, now=NOW)
+
+    def handover(self) -> Any:
+        """A hand-over from Ada to Nils that nobody has signed."""
+        return begin(self.cast, self.system, self.cast.nils, now=NOW + timedelta(minutes=5))
+
+    def signed_out(self) -> Any:
+        """A hand-over that Ada has signed."""
+        handover = self.handover()
+        sign_out(handover, now=NOW + timedelta(minutes=10))
+        return handover
 
     def received(self) -> Any:
         """An import that waits for its review."""
@@ -221,6 +238,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
         lambda w: then(w.finding(), lambda _: findings.remind_overdue(now=NOW + timedelta(days=14))),
         {"findings.reminded": 1},
     ),
+    **directory_verbs.VERBS,
     "issue_token": (
         lambda w: lambda: access.issue_token(w.cast.ada, name="T", scopes=["read"], **w.by), {"api.token.issued": 1},
     ),
@@ -345,6 +363,42 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     "accept_ownership": (
         lambda w: then(w.nominated(), lambda n: registry.accept_ownership(n, actor=w.cast.nils, now=LATER)),
         {"system.owner.accepted": 1},
+    ),
+    "withdraw_many": (
+        lambda w: then(w.nominated(), lambda n: registry.withdraw_many([n], **w.by)), {"system.owner.withdrawn": 1},
+    ),
+    "grant_authority": (
+        lambda w: lambda: registry.grant_authority(w.system, Powers(may_stop=True), **w.by), {"authority.granted": 1},
+    ),
+    "note_ownership_fact": (
+        lambda w: lambda: note_ownership_fact(
+            w.system, kind="code_owner", value="@nils", source="repo", seen_at=NOW, **w.by
+        ),
+        {"ownership.fact.recorded": 1},
+    ),
+    "note_handover": (
+        lambda w: then(
+            w.handover(),
+            lambda h: registry.note_handover(h, vendor_contacts="", judgement="x", actor=w.cast.ada, now=LATER),
+        ),
+        {"handover.changed": 1},
+    ),
+    "sign_handover": (lambda w: then(w.handover(), lambda h: sign_out(h, now=LATER)), {"handover.signed": 1}),
+    "complete_handover": (
+        lambda w: then(w.signed_out(), lambda h: sign_in(h, now=LATER)),
+        {"handover.completed": 1, "caused system.owner.accepted": 1},
+    ),
+    "cancel_handover": (
+        lambda w: then(w.handover(), lambda h: registry.cancel_handover(h, reason="x", **w.by)),
+        {"handover.cancelled": 1},
+    ),
+    "escalate_handover": (
+        lambda w: then(w.handover(), lambda h: escalate_handover(h.pk, now=NOW + timedelta(days=30))),
+        {"handover.escalated": 1},
+    ),
+    "escalate_handovers": (
+        lambda w: then(w.handover(), lambda _: escalate_handovers(now=NOW + timedelta(days=30))),
+        {"handover.escalated": 1},
     ),
     "decline_ownership": (
         lambda w: then(

@@ -344,6 +344,8 @@ def test_tokens_on_their_page(cast: Cast, browse: Any) -> None:
     assert live_token(secret, now=clock.now()) == token
     assert secret not in str(bytes(token.digest))
     assert client.post("/directory/tokens/", {"name": "Okta", "days": "90"}).status_code == 422
+    assert browse(cast.ada).post(f"/directory/tokens/{token.pk}/revoke/").status_code == 403
+    assert live_token(secret, now=clock.now()) == token
     assert client.post(f"/directory/tokens/{token.pk}/revoke/").status_code == 302
     assert live_token(secret, now=clock.now()) is None
     out = StringIO()

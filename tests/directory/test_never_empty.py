@@ -6,6 +6,7 @@ own, while another connection looks at every state that it can see. A failure na
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection
 
+from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import is_collision
@@ -199,6 +201,10 @@ def test_no_committed_moment_without_an_answerer(committed_db: str, seed: int) -
     assert not failed, f"seed {seed}: {failed[0]!r}"
     assert not seen, f"seed {seed}: {seen[:3]}"
     assert looks > 10
+    happened = Counter(AuditEvent.objects.values_list("kind", flat=True))
+    assert happened["person.offboarded"] >= 3, "too little happened to prove anything"
+    assert happened["system.owner.accepted"] >= 5
+    assert happened["absence.recorded"] >= 1
     assert not broken()
     _somebody_is_called(NOW + timedelta(days=2))
 

@@ -11,6 +11,8 @@ from apps.attestations.actions import open_campaign
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common import clock
+from apps.directory.actions import issue_scim_token, receive_people_file
+from apps.directory.rules.people_file import template_csv as people_csv
 from apps.findings.actions import accept_risk
 from apps.registry import actions as registry
 from apps.registry.actions.imports import receive_import
@@ -18,6 +20,7 @@ from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import a_system
 from tests.findings.world import a_finding, done
+from tests.handovers import begin, sign_out
 from tests.journeys.conftest import Site
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
@@ -37,6 +40,10 @@ def pages(site: Site) -> dict[str, list[str]]:
     a_system(cast, key="SYS-ADA", name="Claims Adjudication Agent", owner=cast.ada, tier="critical", now=now)
     open_to_ada = a_system(cast, key="SYS-OPEN", name="Software Approval Agent " + "with a long name " * 20, now=now)
     nomination = registry.nominate_owner(open_to_ada, cast.ada, actor=cast.mara, now=now)
+    handed = a_system(cast, key="SYS-HAND", owner=cast.ada, vendor="Initech", now=now)
+    handover = begin(cast, handed, cast.nils, now=now + timedelta(hours=1))
+    taken = begin(cast, a_system(cast, key="SYS-TAKEN", owner=cast.nils, now=now), cast.ada, now=now)
+    sign_out(taken, now=now + timedelta(hours=2))
     view = registry.save_view(name="Critical", query="tier=critical", shared=True, actor=cast.mara, now=now)
     open_campaign("2026Q4", actor=COMMAND, now=now + timedelta(hours=1))
     issue_token(cast.ada, name="Gateway", scopes=["read"], actor=cast.ada, now=now)
@@ -46,6 +53,10 @@ def pages(site: Site) -> dict[str, list[str]]:
     done(cast, finding, now=now)
     for mild in (a_finding(cast, title="Nobody drilled. " * 20, now=now), a_finding(cast, unit=cast.claims, now=now)):
         accept_risk(mild, reason="Small", until=mild.due_on, actor=cast.mara, now=now)
+    issue_scim_token(name="Okta", actor=cast.mara, now=now)
+    people = receive_people_file(
+        file_name="p.csv", content=people_csv().encode(), complete=True, actor=cast.mara, now=now
+    )
     event = AuditEvent.objects.filter(kind="system.registered").latest("ts_us")
     return {
         "": ["/accounts/login/", "/accounts/password/reset/"],
@@ -54,12 +65,15 @@ def pages(site: Site) -> dict[str, list[str]]:
             "/systems/", "/systems/?basis=interim&tier=high", "/systems/?q=nothing-there", "/systems/register/",
             f"/systems/views/{view.pk}/delete/", "/systems/import/", f"/systems/import/{run.pk}/",
             "/systems/SYS-ADA/", "/systems/SYS-OPEN/", "/systems/SYS-ADA/ownership/", "/systems/SYS-ADA/trail/",
-            "/systems/SYS-ADA/edit/", "/systems/SYS-ADA/retire/", "/systems/SYS-ADA/nominate/",
+            "/systems/SYS-ADA/history/", "/systems/SYS-ADA/history/?on=2026-11-20", "/systems/SYS-ADA/history/?on=x",
+            "/systems/SYS-ADA/authority/", "/systems/SYS-HAND/", f"/handovers/{handover.pk}/",
+            f"/handovers/{handover.pk}/cancel/", "/systems/SYS-ADA/edit/", "/systems/SYS-ADA/retire/", "/systems/SYS-ADA/nominate/",
             f"/nominations/{nomination.pk}/withdraw/", "/ownership/", "/ownership/?domains=all",
             "/ownership/?view=list", f"/ownership/?unit={cast.devtools.pk}", "/people/", "/people/new/",
             "/people/seats/", f"/people/{cast.ada.pk}/", "/units/", "/units/new/", f"/units/{cast.claims.pk}/",
             "/profile/", "/profile/availability/", f"/people/{cast.ada.pk}/availability/", "/ownership/people/",
             "/ownership/people/?show=no_deputy",
+            "/directory/leavers/", "/directory/import/", f"/directory/import/{people.pk}/", "/directory/tokens/",
             "/trail/", f"/trail/{event.pk}/", "/readiness/", "/attestations/", "/attestations/2026Q4/",
             "/attestations/2026Q4/remind/", "/mail/", "/findings/?tab=all", "/findings/?tab=accepted",
             "/findings/?tab=closed",
@@ -67,7 +81,7 @@ def pages(site: Site) -> dict[str, list[str]]:
         ],
         "ada": [
             "/", "/findings/", f"/findings/{finding.pk}/", f"/nominations/{nomination.pk}/",
-            "/attestations/", "/attestations/2026Q4/SYS-ADA/ownership/",
+            f"/handovers/{handover.pk}/", f"/handovers/{taken.pk}/", "/attestations/", "/attestations/2026Q4/SYS-ADA/ownership/",
             "/attestations/2026Q4/SYS-ADA/check/", "/profile/", "/readiness/", "/accounts/password/change/",
         ],
         "dov": ["/findings/", "/", "/systems/", "/ownership/", "/attestations/"],

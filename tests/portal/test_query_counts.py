@@ -41,6 +41,8 @@ PAGES = {
     "blind spots, all domains": "/ownership/?domains=all",
     "systems, by who holds the A": "/systems/?domain=acting-on-cost&held_by=nobody",
     "people": "/people/",
+    "directory, people file": "/directory/import/",
+    "directory, tokens": "/directory/tokens/",
     "workload": "/ownership/people/",
     "availability": "/profile/availability/",
     "units": "/units/",

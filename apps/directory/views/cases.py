@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from apps.access.queries import may, require
@@ -16,6 +16,13 @@ from apps.directory.queries.cases import cases_for, left_of
 from apps.people.requests import signed_in
 
 ROWS_A_PAGE = 25
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The first of the tabs, for those who run the directory."""
+    require(signed_in(request), Permission.DIRECTORY_RUN, "who administers people")
+    return redirect("directory:cases")
 
 
 @require_safe

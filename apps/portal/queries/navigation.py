@@ -144,6 +144,7 @@ def _register(person: Person, systems: int, interim: int) -> list[NavItem | None
         _item("Ownership", "portal:blind_spots", "grid-3x3", count_bad=f"{interim:,}" if interim else ""),
         _item("People", "portal:people", "users"),
         _item("Units", "portal:units", "network") if reads_all else None,
+        _item("Directory", "directory:home", "contact-round") if may(person, Permission.DIRECTORY_RUN) else None,
     ]
 
 
