@@ -45,6 +45,10 @@ app.conf.update(
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
         # Days begin and end at each quarter of an hour somewhere: time zones are offset by as little.
         "registry.follow_calendar": {"task": "registry.follow_calendar", "schedule": crontab(minute="*/15")},
+        "registry.escalate_acceptances": {
+            "task": "registry.escalate_acceptances",
+            "schedule": crontab(minute=35),
+        },
         "registry.escalate_handovers": {"task": "registry.escalate_handovers", "schedule": crontab(minute=25)},
         "registry.escalate_nominations": {
             "task": "registry.escalate_nominations",

@@ -6,6 +6,7 @@ from apps.common import clock
 from apps.registry.actions.absences import follow_calendar as follow
 from apps.registry.actions.escalation import escalate_nominations as escalate
 from apps.registry.actions.handover import escalate_handovers as escalate_unsigned
+from apps.registry.actions.raci.sending import escalate_acceptances as escalate_unaccepted
 
 
 @shared_task(name="registry.escalate_nominations")
@@ -24,3 +25,9 @@ def follow_calendar() -> None:
 def escalate_handovers() -> None:
     """Tell the unit's head about hand-overs that nobody signed in time."""
     escalate_unsigned(now=clock.now())
+
+
+@shared_task(name="registry.escalate_acceptances")
+def escalate_acceptances() -> None:
+    """Tell the sender and who is above about letters that nobody accepted in time."""
+    escalate_unaccepted(now=clock.now())

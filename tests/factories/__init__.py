@@ -1,12 +1,18 @@
 """Things for tests, made by the verbs that people use."""
 
+import uuid
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from django.db import transaction
+
+from apps.audit.rules import COMMAND
 from apps.people.models import Person
 from apps.registry import actions
-from apps.registry.models import System, Unit
+from apps.registry.actions.raci.applying import Planned, lock_scopes, put_in_force
+from apps.registry.models import RaciVersion, System, Unit
+from apps.registry.queries.raci_scope import Scope
 from tests.cast import Cast
 
 NOW = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
@@ -31,6 +37,22 @@ def a_system(
         actions.accept_ownership(nomination, actor=owner, now=_later(now))
         system.refresh_from_db()
     return system
+
+
+def set_letters(
+    domain: str,
+    cells: dict[str, str] | None,
+    *,
+    unit: Unit | None = None,
+    system: System | None = None,
+    actor: Any = COMMAND,
+    now: datetime = NOW,
+) -> RaciVersion:
+    """A row in force as it is given (party: letters), without draft and acceptance; None inherits it again."""
+    scope = Scope(unit=unit, system=system)
+    with transaction.atomic():
+        lock_scopes([scope])
+        return put_in_force([Planned(scope, {domain: cells})], actor=actor, now=now, cause=uuid.uuid4())[0]
 
 
 def _later(now: datetime) -> datetime:
