@@ -178,6 +178,8 @@ def test_a_grave_risk_needs_who_is_accountable_for_residual_risk(cast: Cast) -> 
     until = date(2026, 12, 1)
     vacant = "A critical or high risk is accepted by who is accountable for residual risk. That seat is vacant."
     assert refused(accept, finding, cast.mara, until, by=NotAllowed) == vacant
+    of_cleos = a_finding(cast, severity="high", system=a_system(cast, owner=cast.cleo))
+    assert refused(accept, of_cleos, cast.cleo, until, by=NotAllowed) == vacant, "no owner steps in for a vacant seat"
     people.seat_person("board", cast.bo, actor=cast.mara, now=NOW)
     named = "Only Bo Herrera, who is accountable for accepting residual risk, may accept this."
     assert refused(accept, finding, cast.mara, until, by=NotAllowed) == named
