@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from apps.portal import urls_raci
 from apps.portal.urls_availability import urlpatterns as availability_urls
 from apps.portal.urls_handover import urlpatterns as handover_urls
 from apps.portal.views import (
@@ -26,6 +27,7 @@ from apps.portal.views import (
 app_name = "portal"
 
 urlpatterns = [
+    *urls_raci.urlpatterns,
     path("", home.home, name="home"),
     path("menu/", home.menu, name="menu"),
     path("keys/", home.keys, name="keys"),
@@ -43,7 +45,6 @@ urlpatterns = [
     path("systems/<str:key>/", system.system, name="system"),
     path("systems/<str:key>/edit/", system.edit, name="system_edit"),
     path("systems/<str:key>/retire/", system.retire, name="system_retire"),
-    path("systems/<str:key>/ownership/", system.ownership, name="system_ownership"),
     path("systems/<str:key>/trail/", system.trail, name="system_trail"),
     path("systems/<str:key>/nominate/", nominations.nominate, name="system_nominate"),
     *handover_urls,

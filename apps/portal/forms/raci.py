@@ -82,3 +82,63 @@ class AcceptanceForm(forms.Form):
         help_text="The person who sent it reads the reason and changes the draft.",
         widget=forms.Textarea({"rows": 3}),
     )
+
+
+# Letters that one form sets for many systems; more is a change of the unit.
+LINES = 4
+
+
+class BulkForm(forms.Form):
+    """Up to four letters for many systems: which row, whom, what."""
+
+    use_required_attribute = False
+
+    note = forms.CharField(
+        label="What is this change about?",
+        max_length=600,
+        required=False,
+        help_text="It stays with the version of each system.",
+        widget=forms.Textarea({"rows": 2}),
+    )
+
+    def __init__(
+        self, data: Any = None, *, domains: Sequence[tuple[str, str]], parties: Sequence[tuple[str, str]]
+    ) -> None:
+        super().__init__(data)
+        for number in range(LINES):
+            self.fields[f"domain{number}"] = forms.ChoiceField(
+                label="Row", choices=[("", "Choose a row"), *domains], required=False
+            )
+            self.fields[f"party{number}"] = forms.ChoiceField(
+                label="Whom", choices=[("", "The person named beside"), *parties], required=False
+            )
+            self.fields[f"person{number}"] = PersonField(label="Or a person", required=False)
+            self.fields[f"letters{number}"] = forms.ChoiceField(label="Letter", choices=LETTERS[1:], required=False)
+
+    def lines(self) -> list[list[forms.BoundField]]:
+        """The fields, line by line."""
+        return [
+            [self[f"{name}{number}"] for name in ("domain", "party", "person", "letters")] for number in range(LINES)
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        """Each line that names a row names exactly one party. Says what is missing at its field."""
+        cleaned = super().clean() or {}
+        if not any(cleaned.get(f"domain{number}") for number in range(LINES)):
+            self.add_error("domain0", "Choose at least one row.")
+        for number in range(LINES):
+            named = [bool(cleaned.get(f"{name}{number}")) for name in ("party", "person")]
+            if cleaned.get(f"domain{number}") and f"person{number}" not in self.errors and sum(named) != 1:
+                self.add_error(f"party{number}", "Choose a seat, the owner or one person, not several.")
+        return cleaned
+
+    def cells(self) -> dict[str, dict[str, str]]:
+        """Row -> party -> letters."""
+        rows: dict[str, dict[str, str]] = {}
+        for number in range(LINES):
+            domain = self.cleaned_data.get(f"domain{number}")
+            if domain:
+                person = self.cleaned_data.get(f"person{number}")
+                party = self.cleaned_data.get(f"party{number}") or str(person.pk)
+                rows.setdefault(domain, {})[party] = self.cleaned_data[f"letters{number}"]
+        return rows

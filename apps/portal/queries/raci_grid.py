@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from django.utils.http import urlencode
 from django.utils.text import slugify
@@ -34,6 +33,11 @@ class Column:
         if self.person is not None:
             return self.person.display_name
         return "Vacant seat" if self.is_vacant else self.seat
+
+    @property
+    def mark(self) -> Person | str:
+        """Whose initials stand in the mark above the column."""
+        return self.person or self.seat
 
     @property
     def note(self) -> str:
@@ -145,7 +149,7 @@ class GridLayer:
     def words(self) -> str:
         """ "4, inherited" or "7 domains, 1 set here"."""
         own = sum(row.is_own for row in self.rows)
-        inherits = any(row.source != "from here" and not row.is_own for row in self.rows)
+        inherits = any(row.source for row in self.rows)
         if not own and inherits:
             return f"{len(self.rows)}, inherited"
         noun = f"{len(self.rows)} domain{'' if len(self.rows) == 1 else 's'}"
@@ -194,7 +198,10 @@ def letters_in_words(letters: str) -> str:
 
 def build_grid(title: str, columns: Sequence[Column], facts: Sequence[RowFacts], *, opened: str, draft: bool) -> Grid:
     """Rows by layer. `opened` is what the address says: names of open layers, "none", or nothing for the usual."""
-    layers = [(name, list(rows)) for name, rows in groupby(facts, key=lambda row: row.layer)]
+    by_layer: dict[str, list[RowFacts]] = {}
+    for row in facts:
+        by_layer.setdefault(row.layer, []).append(row)
+    layers = list(by_layer.items())
     faults = {row.key: _faults(row, columns) for row in facts}
     shown = _open_layers(layers, faults, opened)
     return Grid(title, list(columns), [_layer(name, rows, columns, faults, shown) for name, rows in layers], draft)
@@ -203,9 +210,14 @@ def build_grid(title: str, columns: Sequence[Column], facts: Sequence[RowFacts],
 def _open_layers(
     layers: Sequence[tuple[str, list[RowFacts]]], faults: Mapping[str, list[Fault]], opened: str
 ) -> list[str]:
-    """As the address says; else those with something to see, else those that are about systems."""
+    """As the address says; else those with something to see, else those that are about systems.
+
+    Where nothing comes from above, that is all of them.
+    """
     if opened:
         return [slugify(name) for name, _ in layers if slugify(name) in opened.split(",")]
+    if not any(row.source for _, rows in layers for row in rows):
+        return [slugify(name) for name, _ in layers]
     telling = [name for name, rows in layers if any(row.is_own or row.changed or faults[row.key] for row in rows)]
     usual = [name for name, rows in layers if any(row.system_scope for row in rows)]
     return [slugify(name) for name in telling or usual]
