@@ -15,9 +15,10 @@ from apps.people import actions as people
 from apps.people.models import Person
 from apps.portal.queries.who import Many, Nothing, One, resolve, resolve_key
 from apps.registry import actions as registry
-from apps.registry.models import GovernanceDomain, RaciAssignment, System
+from apps.registry.models import System
 from apps.registry.rules import Scenario
 from tests.cast import BEGINNING
+from tests.factories import set_letters
 
 LATER = BEGINNING + timedelta(days=1)
 
@@ -99,9 +100,8 @@ def test_a_scenario_is_led_by_its_accountable_person(cast: Any, scenario: Scenar
 def test_the_most_specific_scope_names_the_lead(cast: Any) -> None:
     system = owned(cast, "SYS-5", "Scorer")
     other = owned(cast, "SYS-6", "Ranker")
-    domain = GovernanceDomain.objects.get(key="incident-data-access")
-    RaciAssignment.objects.create(domain=domain, unit=cast.claims, letter="A", person=cast.nils, valid_from=LATER)
-    RaciAssignment.objects.create(domain=domain, system=other, letter="A", is_owner=True, valid_from=LATER)
+    set_letters("incident-data-access", {str(cast.nils.pk): "AR"}, unit=cast.claims, now=LATER)
+    set_letters("incident-data-access", {"owner": "AR"}, system=other, now=LATER)
     by_unit = resolve(cast.dov, system.key, Scenario.DATA_ACCESS)
     by_system = resolve(cast.dov, other.key, Scenario.DATA_ACCESS)
     assert isinstance(by_unit, One)

@@ -139,23 +139,6 @@ def test_terms_and_systems_are_not_truncated(committed_db: str, system: System, 
             refused(shell, f"TRUNCATE {table} CASCADE", by=errors.RestrictViolation)
 
 
-def test_no_second_a_in_force(shell: psycopg.Connection[Any], system: System) -> None:
-    refused(
-        shell,
-        "INSERT INTO registry_raciassignment (domain_id, letter, function_id, is_owner, valid_from) "
-        "VALUES ('stop', 'A', 'ciso', false, now())",
-        by=errors.UniqueViolation,
-    )
-    for scope in ("system_id", "unit_id"):
-        target = system.pk if scope == "system_id" else system.unit_id
-        statement = (
-            f"INSERT INTO registry_raciassignment (domain_id, {scope}, letter, function_id, is_owner, valid_from) "
-            "VALUES ('stop', %s, 'A', %s, false, now())"
-        )
-        shell.execute(statement, [target, "ciso"])
-        refused(shell, statement, target, "legal", by=errors.UniqueViolation)
-
-
 @pytest.mark.parametrize(("name", "constraint"), [("ivan", "system_owner_active"), ("robot", "system_owner_human")])
 def test_who_cannot_answer_owns_nothing(
     shell: psycopg.Connection[Any], system: System, name: str, constraint: str

@@ -148,9 +148,7 @@ def test_a_no_needs_a_reason_and_gives_the_author_a_copy(cast: Cast, system: Sys
     sent = raci.send_draft(with_person(scope, cast.ada, cast.ben), actor=cast.ada, now=NOW)
     asked = RaciAcceptance.objects.get()
     refused(lambda: raci.decline_letters(asked, reason=" ", actor=cast.ben, now=LATER), "Say why you decline.")
-    refused(
-        lambda: raci.accept_letters(asked, actor=cast.nils, now=LATER), "Only the person who is asked", NotAllowed
-    )
+    refused(lambda: raci.accept_letters(asked, actor=cast.nils, now=LATER), "Only the person who is asked", NotAllowed)
     raci.decline_letters(asked, reason="No time", actor=cast.ben, now=LATER)
     sent.refresh_from_db()
     copy = RaciDraft.objects.get(state="draft")
@@ -196,7 +194,10 @@ def test_what_changed_meanwhile_is_said_and_a_rebase_is_offered(cast: Cast, syst
     [
         ({"platform": "R"}, "Agent identity has no A. Give the A to one party."),
         ({"ciso": "A"}, "Agent identity has 2 A: CISO and VP IT and Platform. Choose one; the others can have R."),
-        ({"platform": "A", "engineering": "I"}, "Agent identity has no R: nobody does the work. Give an R to one party."),
+        (
+            {"platform": "A", "engineering": "I"},
+            "Agent identity has no R: nobody does the work. Give an R to one party.",
+        ),
         ({"platform": "R", "finance": "A"}, "Nobody answers for Agent identity: the seat Head of Finance is vacant."),
     ],
 )
