@@ -19,7 +19,8 @@ WITH RECURSIVE up(id, parent_id, height) AS (
     SELECT u.id, u.parent_id, 0 FROM registry_unit u WHERE u.id = %(unit)s
     UNION ALL SELECT u.id, u.parent_id, up.height + 1 FROM registry_unit u JOIN up ON u.id = up.parent_id),
 cells AS (
-    SELECT r.letter, r.function_id, COALESCE(r.person_id, seat.holder_id, CASE WHEN r.is_owner THEN %(owner)s::uuid END) AS person_id,
+    SELECT r.letter, r.function_id,
+           COALESCE(r.person_id, seat.holder_id, CASE WHEN r.is_owner THEN %(owner)s::uuid END) AS person_id,
            CASE WHEN r.system_id IS NOT NULL THEN 1000000 WHEN r.unit_id IS NOT NULL THEN 1000 - up.height ELSE 0 END
                AS depth
     FROM registry_raciassignment r
