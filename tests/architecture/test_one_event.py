@@ -35,6 +35,7 @@ from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action, breach, done
 from tests.handovers import begin, sign_in, sign_out
+from tests.registry import raci_verbs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LATER = NOW + timedelta(hours=2)
@@ -43,6 +44,7 @@ FILE = template_csv().encode()
 NO_VERBS = {
     "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
     *directory_verbs.NO_VERBS,
+    *raci_verbs.NO_VERBS,
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "cancel_handovers_of", "grant_offered", "offer_authority", "take_over",  # parts of verbs about owners
     "answer_due", "apply_interim_changes", "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
@@ -239,6 +241,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
         {"findings.reminded": 1},
     ),
     **directory_verbs.VERBS,
+    **raci_verbs.VERBS,
     "issue_token": (
         lambda w: lambda: access.issue_token(w.cast.ada, name="T", scopes=["read"], **w.by), {"api.token.issued": 1},
     ),
