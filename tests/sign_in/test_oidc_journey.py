@@ -17,7 +17,7 @@ from tests.journeys.conftest import ROOT, Site, free_port, start_web
 from tests.sign_in.identity_server import PASSWORD, SECRET
 from tests.sign_in.signing import ready_to_sign
 
-pytestmark = pytest.mark.committed
+pytestmark = [pytest.mark.journey, pytest.mark.committed]
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def site(committed_db: str) -> Iterator[Site]:
     for one in (process, provider):
         one.send_signal(signal.SIGTERM)
         one.wait(timeout=20)
+    provider.stdout.close()
 
 
 def at_the_provider(page: Any, name: str) -> None:

@@ -14,7 +14,7 @@ from tests.cast import PASSWORD, Cast
 from tests.journeys.conftest import Site, Visit, free_port, start_web
 from tests.sign_in.signing import ready_to_sign
 
-pytestmark = pytest.mark.committed
+pytestmark = [pytest.mark.journey, pytest.mark.committed]
 
 
 def authenticator(page: Any) -> tuple[Any, str]:
