@@ -10,6 +10,7 @@ from apps.common.errors import NotAllowed, Refused
 from apps.people.requests import signed_in
 from apps.portal.forms.powers import GrantForm
 from apps.portal.queries.history import asked_day, history_rows
+from apps.portal.queries.system import unit_path
 from apps.portal.views.system import system_frame, system_or_404
 from apps.registry import actions
 from apps.registry.queries.authority import WHO_GRANTS, authorities_of, authority_history, may_grant_authority
@@ -23,6 +24,7 @@ def history(request: HttpRequest, key: str) -> HttpResponse:
     found, now = system_or_404(reader, key), clock.now()
     day, wrong = asked_day(request.GET.get("on", ""))
     context = system_frame(reader, found, "history") | {
+        "units": unit_path(found.unit),
         "rows": history_rows(found),
         "authorities": authority_history(found)[:50],
         "on": request.GET.get("on", ""),
