@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.people import actions as people
 from apps.people.models import Person
 from apps.registry import actions as registry
-from apps.registry.models import GovernanceDomain, System, Unit
+from apps.registry.models import GovernanceDomain, System
 from apps.registry.queries import effective_matrix, visible_systems
 from apps.registry.queries.blind_spots import (
     NOBODY,
@@ -26,7 +27,7 @@ from apps.registry.queries.blind_spots import (
     holes_by_unit,
     mapped_systems,
 )
-from apps.registry.queries.raci import OWNER_PARTY
+from apps.registry.queries.raci import OWNER_PARTY, Party
 from tests.cast import Cast
 from tests.factories import NOW, a_system
 from tests.registry.letters import an_a
@@ -175,14 +176,14 @@ def system_by_system(systems: list[System]) -> Counter[tuple[str, str]]:
     return found
 
 
-def holder_of(system: System, party: object) -> str:
-    if party is None or party.person is None:  # type: ignore[attr-defined]
+def holder_of(system: System, party: Party | None) -> str:
+    if party is None or party.person is None:
         return NOBODY
-    if party.function:  # type: ignore[attr-defined]
-        return str(party.function)  # type: ignore[attr-defined]
-    if party.party == OWNER_PARTY:  # type: ignore[attr-defined]
+    if party.function:
+        return str(party.function)
+    if party.party == OWNER_PARTY:
         return OWNERS if system.owner_basis == "accepted" else NOBODY
-    first = party.person.functions.order_by("position").first()  # type: ignore[attr-defined]
+    first = party.person.functions.order_by("position").first()
     return first.code if first else PEOPLE
 
 
@@ -206,12 +207,12 @@ def scattered(cast: Cast, chance: random.Random) -> None:
     ]
     cast.dov.functions.set(["finance"])
     domains = [d for d in GovernanceDomain.objects.values_list("pk", flat=True) if d not in EXCEPTIONAL]
-    scopes: list[dict[str, Unit | System]] = [{"unit": unit} for unit in units]
+    scopes: list[dict[str, Any]] = [{"unit": unit} for unit in units]
     scopes += [{"system": system} for system in systems[:8]]
     for scope in scopes:
         for domain in chance.sample(domains, 5):
             party = chance.choice([{}, {"function": "ciso"}, {"function": "board"}, {"person": cast.dov}])
-            an_a(domain, **scope, **party)  # type: ignore[arg-type]
+            an_a(domain, **scope, **party)
 
 
 # Where the database itself says who may hold the A.

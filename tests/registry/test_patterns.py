@@ -8,7 +8,7 @@ import pytest
 from apps.people.rules import FUNCTIONS
 from apps.readiness.rules import SEATS
 from apps.registry.models import GovernanceDomain
-from apps.registry.rules.patterns import BLIND_SPOTS_OF, PATTERNS, cosine, explanation, likenesses, resembled
+from apps.registry.rules.patterns import BLIND_SPOTS_OF, PATTERNS, Pattern, cosine, explanation, likenesses, resembled
 
 NAMES = {
     "ai-strategy": "AI strategy and roadmap",
@@ -53,8 +53,8 @@ def test_a_cosine_by_hand() -> None:
 
 
 @pytest.mark.parametrize("one", PATTERNS, ids=lambda one: one.name)
-def test_a_pattern_resembles_itself(one: object) -> None:
-    shares = dict.fromkeys(one.governed, 1.0)  # type: ignore[attr-defined]
+def test_a_pattern_resembles_itself(one: Pattern) -> None:
+    shares = dict.fromkeys(one.governed, 1.0)
     found = resembled(shares)
     assert found is not None
     assert found.pattern is one

@@ -175,7 +175,8 @@ def _asked(systems: QuerySet[System], select: str) -> Sequence[tuple[Any, ...]]:
     sql = _MAP_SQL.format(systems=inner, scoped=_SCOPED.format(of_domain=""), matrix=_MATRIX.format(where_domain=""))
     with connection.cursor() as cursor:
         cursor.execute(sql + select, params)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def held_by(systems: QuerySet[System], domain: str, holder: str) -> QuerySet[System]:
