@@ -6,6 +6,7 @@ from datetime import datetime
 from apps.registry.queries.charter import charter_breaches
 from apps.registry.queries.cover import cover_breaches
 from apps.registry.queries.ownership import ownership_breaches
+from apps.registry.queries.raci_checks import breaches as raci_breaches
 from apps.registry.rules.breaches import Breach
 
 Source = Callable[[datetime], list[Breach]]
@@ -16,4 +17,5 @@ SOURCES: dict[str, Source] = {
     "charter": charter_breaches,
     "cover": cover_breaches,
     "ownership": ownership_breaches,
+    "raci": raci_breaches,
 }

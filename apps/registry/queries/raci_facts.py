@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
@@ -27,8 +28,8 @@ FROM registry_system WHERE stage NOT IN ('proposed', 'retired') GROUP BY owner_i
 class Facts:
     """People, seats, absences, trainings and loads at a moment: a fixed number of queries, each when first needed."""
 
-    def __init__(self, now: datetime) -> None:
-        self.now, self.today = now, local_date(now)
+    def __init__(self, now: datetime, *, with_loads: bool = True) -> None:
+        self.now, self.today, self.with_loads = now, local_date(now), with_loads
         self._who: dict[UUID, Who] = {}
         self._parties: dict[str, Party] = {}
 
@@ -102,7 +103,7 @@ class Facts:
     def _facts(self, person: Person) -> Who:
         acting, deputy = self.presence.acting(person), person.deputy
         absence = acting.absence if acting.uncovered else None
-        systems, interim = self.loads.get(person.pk, (0, 0))
+        systems, interim = self.loads.get(person.pk, (0, 0)) if self.with_loads else (0, 0)
         return Who(
             id=str(person.pk),
             name=person.display_name,
@@ -157,6 +158,7 @@ class Facts:
             tier=tier,
             may_stop=may_stop,
             today=self.today,
+            most_systems=settings.WORKLOAD_CAP,
             waiting=waiting,
         )
 

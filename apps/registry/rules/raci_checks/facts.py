@@ -91,6 +91,7 @@ class Sheet:
     tier: str = "unknown"
     may_stop: bool | None = None
     today: date = date.min
+    most_systems: int = 25
     waiting: tuple[Waiting, ...] = ()
     spans: Mapping[str, tuple[tuple[datetime, datetime | None], ...]] = field(default_factory=dict)
     unversioned: tuple[str, ...] = ()

@@ -24,7 +24,6 @@ OVERSEERS = (BOARD, "legal")
 # Does the work of one of these, and answers for one of those: verifies their own control.
 CONTROLS = ("release", "runtime-enforcement", "agent-permissions", "access-management", "data-leakage")
 VERIFIED_BY = ("audit-trail-evidence", REVIEW)
-MOST_SYSTEMS = 25
 MOST_OF_ROWS, MOST_OF_CENTRAL = 0.25, 0.4
 # Row -> the authority that its A needs (NIST AI RMF MANAGE 2.4, AI Act Art. 26(2)).
 AUTHORITY_OF = {"stop": "stop a system", "budget-caps": "set its budget limit", "notify": "decide to notify"}
@@ -71,7 +70,7 @@ def r09_board_oversees(sheet: Sheet) -> Iterator[Fault]:
 
 
 def r10_not_overloaded(sheet: Sheet) -> Iterator[Fault]:
-    """Nobody has more than 25 systems or the A of more than a quarter of the rows. Basis: vertical analysis. Warn.
+    """Nobody has more systems than the cap or the A of over a quarter of the rows. Basis: vertical analysis. Warn.
 
     Systems held in the interim are counted apart, and the rows of a system's owner come with the system.
     """
@@ -82,8 +81,8 @@ def r10_not_overloaded(sheet: Sheet) -> Iterator[Fault]:
         if holder:
             held.setdefault(holder.id, []).append(line.name)
     for who in sheet.people.values():
-        if who.systems > MOST_SYSTEMS:
-            text = f"{who.name} answers for {who.systems} systems; {MOST_SYSTEMS} is the most."
+        if who.systems > sheet.most_systems:
+            text = f"{who.name} answers for {who.systems} systems; {sheet.most_systems} is the most."
             yield Fault("R10", Level.WARN, text, "Hand some systems over.", "", who.id, who.systems)
         elif len(rows := held.get(who.id, [])) > MOST_OF_ROWS * len(sheet.lines):
             text = f"{who.name} has the A of {len(rows)} of {len(sheet.lines)} rows."
