@@ -405,6 +405,7 @@ def _then(system: System, chosen: _Chosen, deputy: Person | None, facts: _Facts)
     candidates = [
         (deputy, "Deputy"),
         (owner if person.pk != owner.pk else None, "Owner"),
+        (facts.owners[system.pk].acts, f"Acts for {owner.display_name}"),
         (owner.line_manager if by_owner else None, "Line manager"),
         (facts.mandate, "Holds the governance mandate"),
     ]
