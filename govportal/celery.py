@@ -41,6 +41,7 @@ app.conf.update(
         "findings.sweep": {"task": "findings.sweep", "schedule": crontab(minute=40, hour=1)},
         "findings.remind_overdue": {"task": "findings.remind_overdue", "schedule": crontab(minute=25)},
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},
+        "directory.watch_cases": {"task": "directory.watch_cases", "schedule": crontab(minute=50)},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
         # Days begin and end at each quarter of an hour somewhere: time zones are offset by as little.

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from apps.common import clock
+from apps.directory.actions.offboard import watch_cases as watch
 from apps.directory.actions.people_file import offboard_due as offboard
 
 
@@ -10,3 +11,9 @@ from apps.directory.actions.people_file import offboard_due as offboard
 def offboard_due() -> None:
     """Off-board everybody whose last working day is over."""
     offboard(now=clock.now())
+
+
+@shared_task(name="directory.watch_cases")
+def watch_cases() -> None:
+    """Close the cases of leavers that are done, and remind who sees to an overdue one."""
+    watch(now=clock.now())

@@ -35,7 +35,7 @@ from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action, breach, done
 from tests.handovers import begin, sign_in, sign_out
-from tests.registry import raci_verbs
+from tests.registry import charter_verbs, raci_verbs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LATER = NOW + timedelta(hours=2)
@@ -240,6 +240,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
         lambda w: then(w.finding(), lambda _: findings.remind_overdue(now=NOW + timedelta(days=14))),
         {"findings.reminded": 1},
     ),
+    **charter_verbs.VERBS,
     **directory_verbs.VERBS,
     **raci_verbs.VERBS,
     "issue_token": (

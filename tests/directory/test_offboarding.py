@@ -10,7 +10,8 @@ from apps.access.actions import issue_token
 from apps.access.models import ApiToken
 from apps.audit.models import AuditEvent
 from apps.common.errors import Refused
-from apps.directory.actions import bring_back, close_done_cases, offboard
+from apps.directory.actions import bring_back, offboard
+from apps.directory.actions.offboard import close_done_cases, watch_cases
 from apps.directory.models import OffboardingCase
 from apps.notify.models import Message
 from apps.people import actions as people
@@ -185,3 +186,15 @@ def test_statements_do_not_grow_with_the_systems(cast: Cast, django_assert_max_n
     many = statements(12, cast.dov)
     assert connection.vendor == "postgresql"
     assert many == few
+
+
+def test_an_overdue_case_reminds_once(cast: Cast) -> None:
+    a_system(cast, owner=cast.ada)
+    leaves(cast.ada, cast)
+    watch_cases(now=LATER + timedelta(days=30))
+    assert not Message.objects.filter(key__endswith=":overdue").exists()
+    for _ in range(2):
+        watch_cases(now=LATER + timedelta(days=31))
+    told = Message.objects.get(key__endswith=":overdue")
+    assert told.recipient == cast.una
+    assert "no owner who accepted: 1." in told.body

@@ -43,6 +43,11 @@ def _made(make: Callable[[Any], Any], act: Callable[[Any, Any], Any]) -> Callabl
     return prepare
 
 
+def _then_leaves(w: Any) -> Callable[[], Any]:
+    w.nominated()
+    return lambda: directory.offboard(w.cast.nils, **w.by)
+
+
 VERBS: dict[str, tuple[Callable[[Any], Callable[[], Any]], dict[str, int]]] = {
     "change_email": (
         lambda w: lambda: people.change_email(w.cast.dov, "dov.new@example.org", **w.by), {"person.changed": 1},
@@ -82,9 +87,28 @@ VERBS: dict[str, tuple[Callable[[Any], Callable[[], Any]], dict[str, int]]] = {
         _made(_file, lambda w, one: directory.apply_people_file(one, **w.by)),
         {"people.file.applied": 1, "caused person.provisioned": 1, "caused person.changed": 1},
     ),
+    "offboard": (
+        _then_leaves,
+        {
+            "person.offboarded": 1,
+            "caused system.owner.withdrawn": 1,
+            "caused person.deactivated": 1,
+        },
+    ),
+    "bring_back": (
+        _made(
+            lambda w: directory.offboard(w.cast.nils, **w.by),
+            lambda w, case: directory.bring_back(case.person, **w.by),
+        ),
+        {"person.reactivated": 1},
+    ),
     "discard_people_file": (
         _made(_file, lambda w, one: directory.discard_people_file(one, **w.by)), {"people.file.discarded": 1},
     ),
 }  # fmt: skip
 # Parts of verbs, the review that writes nothing, and the sweep that calls the leaver's verb for each.
-NO_VERBS = {"offboard_due", "review_people", "sync_roles"}
+NO_VERBS = {
+    "offboard_due", "review_people", "sync_roles", "watch_cases", "close_done_cases",
+    "succeed_seats", "unlink_leaver", "revoke_roles_of",
+    "hand_over_systems", "succession_of", "vacate_units", "withdraw_nominations",
+}  # fmt: skip

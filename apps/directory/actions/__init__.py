@@ -1,7 +1,7 @@
 """The verbs of the directory: leavers, users and groups of an identity provider, its tokens."""
 
 from apps.directory.actions.groups import change_group, create_group, remove_group
-from apps.directory.actions.offboard import bring_back, close_done_cases, offboard
+from apps.directory.actions.offboard import bring_back, offboard
 from apps.directory.actions.people_file import (
     apply_people_file,
     discard_people_file,
@@ -17,7 +17,6 @@ __all__ = [
     "bring_back",
     "change_group",
     "change_user",
-    "close_done_cases",
     "create_group",
     "create_user",
     "discard_people_file",

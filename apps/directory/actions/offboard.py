@@ -17,7 +17,7 @@ from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import local_date
 from apps.common.errors import Refused
 from apps.directory.models import HandedOver, OffboardingCase
-from apps.directory.queries.cases import CLOCK
+from apps.directory.queries.cases import CLOCK, waiting_systems
 from apps.directory.queries.successors import successor_of
 from apps.findings.actions import reassign_findings
 from apps.notify.actions import Note, enqueue_many
@@ -26,10 +26,10 @@ from apps.people.models import Person
 from apps.registry.actions import leavers
 from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.handover import cancel_handovers_of
+from apps.registry.actions.raci import move_letters
 from apps.registry.actions.succession import InterimChange, change_tree
 from apps.registry.models import Mandate, System
 from apps.registry.queries.succession import mandate_holder
-from apps.registry.rules import Stage
 
 # Somebody can be appointed between the look and the lock: then everything is taken back and done again.
 TRIES = 4
@@ -96,6 +96,7 @@ def _hand_over(
         "seats": seats,
         "units": units,
         "handovers": handovers,
+        "letters": move_letters(person, heir, **by),
         "findings": reassign_findings(person, heir, **by),
         "nominations": leavers.withdraw_nominations(person, **by),
         "relations": _unlink(person, **by),
@@ -135,6 +136,10 @@ def _opened(case: OffboardingCase, changes: list[InterimChange], heir: Person, n
     return case
 
 
+def _path(case: OffboardingCase) -> str:
+    return f"/directory/leavers/{case.pk}/"
+
+
 def _notes(case: OffboardingCase, changes: list[InterimChange]) -> list[Note]:
     """One message to each who stands in, and one to whoever sees to the case."""
     name, by = case.person.display_name, case.responsible.display_name
@@ -157,7 +162,7 @@ def _notes(case: OffboardingCase, changes: list[InterimChange]) -> list[Note]:
         )
         to = case.responsible
         subject = f"Find owners for what {name} left"
-        notes.append(Note(f"offboarding:{case.pk}:opened", to, subject, body, f"/directory/leavers/{case.pk}/"))
+        notes.append(Note(f"offboarding:{case.pk}:opened", to, subject, body, _path(case)))
     return notes
 
 
@@ -176,9 +181,33 @@ def bring_back(person: Person, *, actor: Actor, now: datetime) -> Person:
     return back
 
 
+def watch_cases(*, now: datetime) -> None:
+    """Close the cases that are done; remind once who sees to one that is overdue. Safe to run twice or in parallel."""
+    close_done_cases(now=now)
+    late = OffboardingCase.objects.filter(
+        state=OffboardingCase.State.OPEN, due_on__lt=local_date(now), reminded_at=None
+    ).select_related("person", "responsible")
+    for case in late.order_by("pk"):
+        _remind(case, now)
+
+
+@transaction.atomic
+def _remind(case: OffboardingCase, now: datetime) -> None:
+    if not OffboardingCase.objects.filter(pk=case.pk, reminded_at=None).update(reminded_at=now):
+        return
+    name, left = case.person.display_name, waiting_systems(case).count()
+    to = case.responsible if case.responsible.is_active else (mandate_holder() or case.responsible)
+    body = (
+        f"{name} left on {case.opened_at:%d %b %Y}. Systems that still have no owner who accepted: {left}. They were "
+        f"due by {case.due_on:%d %b %Y}. Interim owners answer for them. Nominate an owner for each."
+    )
+    note = Note(f"offboarding:{case.pk}:overdue", to, f"Overdue: owners for what {name} left", body, _path(case))
+    enqueue_many([note], now=now)
+
+
 def close_done_cases(*, now: datetime) -> int:
     """Close each case of which every system has an owner who accepted, or is retired. Returns how many."""
-    waiting = HandedOver.objects.filter(system__owner_basis=System.Basis.INTERIM).exclude(system__stage=Stage.RETIRED)
+    waiting = waiting_systems()
     open_cases = OffboardingCase.objects.filter(state=OffboardingCase.State.OPEN)
     done = open_cases.exclude(pk__in=waiting.values("case")).order_by("pk")
     return sum(_close(case, now) for case in done.select_related("person"))

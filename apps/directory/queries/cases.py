@@ -15,10 +15,11 @@ from apps.people.models import Person, Seat
 from apps.registry.actions.leavers import succession_of
 from apps.registry.models import Mandate, Nomination, System, Unit
 from apps.registry.queries import visible_systems
+from apps.registry.rules import Stage
 
 # Days until everything that a leaver answered for has an owner who accepted (product: interim for 30 days at most).
 CLOCK = timedelta(days=30)
-LEFT = Q(handed_over__system__owner_basis=System.Basis.INTERIM) & ~Q(handed_over__system__stage="retired")
+LEFT = Q(handed_over__system__owner_basis=System.Basis.INTERIM) & ~Q(handed_over__system__stage=Stage.RETIRED.value)
 
 
 def cases_for(reader: Person) -> QuerySet[OffboardingCase]:
@@ -33,10 +34,15 @@ def cases_for(reader: Person) -> QuerySet[OffboardingCase]:
     return counted.order_by(F("closed_at").desc(nulls_first=True), "due_on", "pk")
 
 
+def waiting_systems(case: OffboardingCase | None = None) -> QuerySet[HandedOver]:
+    """What passed on and nobody has accepted yet: of one case, or of all."""
+    rows = HandedOver.objects.all() if case is None else case.handed_over.all()
+    return rows.filter(system__owner_basis=System.Basis.INTERIM).exclude(system__stage=Stage.RETIRED)
+
+
 def left_of(reader: Person, case: OffboardingCase) -> QuerySet[HandedOver]:
     """The systems of a case that nobody has accepted yet, as far as the reader may open them."""
-    rows = case.handed_over.select_related("system__unit", "interim", "system__owner")
-    waiting = rows.filter(system__owner_basis=System.Basis.INTERIM).exclude(system__stage="retired")
+    waiting = waiting_systems(case).select_related("system__unit", "interim", "system__owner")
     return waiting.filter(system__in=visible_systems(reader)).order_by("system__name", "pk")
 
 

@@ -22,6 +22,7 @@ WHERE (s.owner_id = %(person)s AND s.stage <> 'retired')
    OR s.id IN (SELECT n.system_id FROM registry_nomination n WHERE n.nominee_id = %(person)s AND n.state = 'open')
    OR s.id IN (SELECT h.system_id FROM registry_handover h
                WHERE %(person)s IN (h.outgoing_id, h.incoming_id) AND h.state IN ('open', 'signed'))
+   OR s.id IN (SELECT r.system_id FROM registry_raciassignment r WHERE r.person_id = %(person)s AND r.valid_to IS NULL)
    OR s.id IN (SELECT h.system_id FROM registry_handover h
                WHERE h.incoming_id = %(person)s AND h.state IN ('open', 'signed'))
 ORDER BY s.id FOR NO KEY UPDATE
@@ -29,7 +30,7 @@ ORDER BY s.id FOR NO KEY UPDATE
 
 
 def lock_systems_of(person: Person) -> None:
-    """Lock every system that a person answers for, is asked to, or hands over, in the order of their ids."""
+    """Lock every system that a person answers for, is asked to, hands over or has a letter in, in the order of their ids."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_SQL, {"person": person.pk})
 
