@@ -98,7 +98,7 @@ PAGES: dict[str, str] = {
     "assurance:trail": READS_TRAIL,
     "assurance:trail_csv": READS_TRAIL,
     "assurance:trail_event": READS_TRAIL,
-    "directory:home": ADMINISTERS,
+    "directory:home": "L L 403 403 403 403 403 302",
     "directory:cases": ADMINISTERS,
     "directory:case": "L L 404 404 404 404 404 404",
     "directory:import": ADMINISTERS,
