@@ -18,7 +18,7 @@ from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import findings_for, planned_for, to_verify_by
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
-from apps.registry.models import Handover, Nomination, RaciAcceptance, System
+from apps.registry.models import GovernanceDomain, Handover, Nomination, RaciAcceptance, System
 from apps.registry.queries import live, on_record
 from apps.registry.queries.handover import handovers_waiting_for
 from apps.registry.queries.systems import by_tier
@@ -190,17 +190,20 @@ def _nomination(nomination: Nomination, today: date) -> Need:
 def _letters(person: Person, today: date) -> list[Need]:
     """Rows of the matrix that the person would answer for and has not accepted yet. One or two queries."""
     asked = RaciAcceptance.objects.filter(person=person, state=RaciAcceptance.State.OPEN)
-    waiting = asked.select_related("draft__author", "draft__unit", "draft__system").order_by("due_on", "pk")[:SHOWN]
-    return [_letter(one, today) for one in waiting]
+    waiting = list(
+        asked.select_related("draft__author", "draft__unit", "draft__system").order_by("due_on", "pk")[:SHOWN]
+    )
+    names = GovernanceDomain.objects.in_bulk(key for one in waiting for key in one.domains) if waiting else {}
+    return [_letter(one, [names[key].name for key in one.domains], today) for one in waiting]
 
 
-def _letter(asked: RaciAcceptance, today: date) -> Need:
+def _letter(asked: RaciAcceptance, domains: list[str], today: date) -> Need:
     draft = asked.draft
     place = draft.system.name if draft.system else draft.unit.name if draft.unit else "the organisation"
-    n = len(asked.domains)
+    what = domains[0] if len(domains) == 1 else f"{len(domains)} domains"
     return Need(
         kind="letters",
-        title=f"Accept or decline: be accountable for {n} domain{'' if n == 1 else 's'} of {_short(place)}",
+        title=f"Accept or decline: be accountable for {what} of {_short(place)}",
         text=f"{draft.author.display_name} asks you. Until you accept, nothing changes.",
         due_on=asked.due_on,
         today=today,

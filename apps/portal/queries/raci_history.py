@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from apps.people.models import Function, Person
 from apps.portal.queries.raci_grid import OWNER
-from apps.portal.queries.raci_words import change_words
+from apps.portal.queries.raci_words import change_words, row_words
 from apps.registry.models import GovernanceDomain, RaciVersion
 from apps.registry.queries.raci_scope import Scope, history, letters_at, stored_changes
 
@@ -89,8 +89,9 @@ def _words(before: Mapping[str, str], after: Mapping[str, str], names: Mapping[s
     """A scope that said nothing before, or says nothing any more, is told as that."""
     if not after:
         return "not set here any more"
-    words = "; ".join(change_words(before, after, names)) or "the same letters"
-    return words if before else f"set here: {words}"
+    if not before:
+        return f"set here: {row_words(after, names)}"
+    return "; ".join(change_words(before, after, names)) or "the same letters"
 
 
 def comparison(scope: Scope, older: str, newer: str) -> tuple[Comparison | None, str]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-NOBODY = "nobody"
-
 
 def change_words(before: Mapping[str, str], after: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
     """What is different, the A first. `names` says what each party is called."""
@@ -17,6 +15,16 @@ def change_words(before: Mapping[str, str], after: Mapping[str, str], names: Map
     for party in [*after, *(party for party in before if party not in after)]:
         words += _others(name(party), before.get(party, ""), after.get(party, ""))
     return words
+
+
+def row_words(cells: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """A whole row: "A Head of Finance; R VP Engineering; C General Counsel, CISO"."""
+    found = [
+        f"{letter} {', '.join(names.get(party, 'somebody') for party in cells if letter in cells[party])}"
+        for letter in "ARCI"
+        if any(letter in letters for letters in cells.values())
+    ]
+    return "; ".join(found)
 
 
 def _accountable(lost: list[str], gained: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.portal.forms.systems import RegisterForm, RetireForm, SystemForm
 from apps.portal.queries.handovers import authority_of, transfer_of
-from apps.portal.queries.system import matrix_of, may_change, may_nominate, may_read_trail, system_page, unit_path
+from apps.portal.queries.system import may_change, may_nominate, may_read_trail, system_page, unit_path
 from apps.registry import actions
 from apps.registry.models import System
 from apps.registry.queries import find_system
@@ -61,15 +61,6 @@ def system(request: HttpRequest, key: str) -> HttpResponse:
         "authority": authority_of(reader, found),
     }
     return render(request, "portal/system.html", context)
-
-
-@require_safe
-def ownership(request: HttpRequest, key: str) -> HttpResponse:
-    """The effective matrix, read-only."""
-    reader = signed_in(request)
-    found = system_or_404(reader, key)
-    context = system_frame(reader, found, "ownership") | {"matrix": matrix_of(found), "units": unit_path(found.unit)}
-    return render(request, "portal/system_ownership.html", context)
 
 
 @require_safe
