@@ -59,7 +59,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def respond_user_inactive(self, request: HttpRequest, user: Person) -> HttpResponse:
         """A deactivated person whose passkey is still good."""
         refuse_session(user.email, now=clock.now(), why="deactivated")
-        return super().respond_user_inactive(request, user)
+        found: HttpResponse = super().respond_user_inactive(request, user)
+        return found
 
     def get_login_stages(self) -> list[str]:
         """With our own question for a second factor, which some identity providers have asked already."""

@@ -11,7 +11,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, _build_ap
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -56,7 +56,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Person:
         sociallogin.address = str(data.get("email") or "").strip().lower()
-        return sociallogin.user
+        nobody: Person = sociallogin.user
+        return nobody
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Decide who it is. Raises ImmediateHttpResponse with a page for everybody who does not come in."""
@@ -135,8 +136,9 @@ def _confirm(request: HttpRequest, provider: IdentityProvider, sociallogin: Soci
     record_authentication(
         request, person, "socialaccount", provider=provider.id, uid=sociallogin.account.uid, reauthenticated=True
     )
-    request.GET = request.GET.copy()
-    request.GET["next"] = sociallogin.state.get("next") or reverse("portal:home")
+    where = QueryDict(mutable=True)
+    where["next"] = sociallogin.state.get("next") or reverse("portal:home")
+    request.GET = QueryDict(where.urlencode())  # where allauth looks for the way on
     return resume_request(request) or HttpResponseRedirect(reverse("portal:home"))
 
 

@@ -306,5 +306,5 @@ def end_sessions(person: Person) -> int:
     person.refresh_from_db(fields=["session_round"])
     rows = UserSession.objects.filter(user_id=person.pk)
     Session.objects.filter(session_key__in=rows.values("session_key")).delete()
-    return rows.delete()[0]
-
+    ended: int = rows.delete()[0]
+    return ended

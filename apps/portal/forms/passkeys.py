@@ -10,8 +10,6 @@ from django import forms
 from django.conf import settings
 from fido2.utils import websafe_decode
 
-NAME = {"max_length": 60, "error_messages": {"required": "Give the passkey a name"}}
-
 
 def check_origin(credential: Any) -> None:
     """Raises ValidationError for a passkey that was used at any address but ours, a subdomain or port included."""
@@ -48,7 +46,7 @@ class AddPasskeyForm(allauth_forms.AddWebAuthnForm):
 class RenamePasskeyForm(allauth_forms.EditWebAuthnForm):
     """Another name for a passkey."""
 
-    name = forms.CharField(label="Name", **NAME)
+    name = forms.CharField(label="Name", max_length=60, error_messages={"required": "Give the passkey a name"})
 
 
 class _OwnAddress:
