@@ -27,7 +27,7 @@ LATER = NOW + timedelta(hours=2)
 
 def who(name: str, **facts: Any) -> Who:
     """Somebody about whom nothing is wrong."""
-    given = {"deputy": "deputy", "deputy_name": "Dee", "deputy_can_act": True, "trained": True} | facts
+    given: dict[str, Any] = {"deputy": "deputy", "deputy_name": "Dee", "deputy_can_act": True, "trained": True} | facts
     return Who(id=name.lower(), name=name, **given)
 
 
@@ -206,9 +206,7 @@ def seated(cast: Cast) -> Cast:
         name = f"Seat {code}"
         holder = people.provision_person(email=f"seat{number}@example.org", display_name=name, actor=cast.mara, now=NOW)
         people.seat_person(code, holder, actor=cast.mara, now=NOW)
-    for seat in Facts(NOW).seats.values():
-        assert seat.holder is not None
-        Person.objects.filter(pk=seat.holder_id).update(deputy=cast.nils)
+    Person.objects.filter(seats__isnull=False).update(deputy=cast.nils)
     return cast
 
 

@@ -134,7 +134,7 @@ def _versions(
     plans: Sequence[Planned], changes: Sequence[Mapping[str, Any]], actor: Actor, now: datetime
 ) -> list[RaciVersion]:
     with connection.cursor() as cursor:
-        values = {
+        values: dict[str, Any] = {
             "places": list(range(len(plans))),
             "units": [plan.place[0] for plan in plans],
             "systems": [plan.place[1] for plan in plans],

@@ -168,7 +168,10 @@ def r16_accepted_in_time(sheet: Sheet) -> Iterator[Fault]:
 
 
 def r18_no_vacancy(sheet: Sheet) -> Iterator[Fault]:
-    """No A is with a vacant seat or with somebody who is away while nobody acts. Block at once, with its age."""
+    """No A is with a vacant seat or with somebody who is away while nobody acts. Block at once, with its age.
+
+    Basis: somebody answers every day.
+    """
     for key, party in sheet.parties.items():
         rows = [line.name for line in sheet.lines.values() if line.accountable == key]
         if not rows:
