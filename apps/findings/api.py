@@ -128,8 +128,8 @@ class FindingView(TokenView):
         found = rows.filter(pk=finding_id).first() if finding_id < 2**63 else None
         if found is None:
             raise Http404
-        actions = found.actions.select_related("person", "verifier", "verified_by")
-        acceptances = found.acceptances.select_related("accepted_by")
+        actions: Any = found.actions.select_related("person", "verifier", "verified_by")
+        acceptances: Any = found.acceptances.select_related("accepted_by")
         body = FindingOut(found).data
         body["actions"] = ActionOut(actions, many=True).data
         body["acceptances"] = AcceptanceOut(acceptances, many=True).data

@@ -85,7 +85,7 @@ class Desk:
         """A form whose field ids no other form on the page has."""
         if name in self.bound:
             return self.bound[name]
-        more = {"latest": self.rights.latest(self.today)} if form_class is AcceptForm else {}
+        more: dict[str, Any] = {"latest": self.rights.latest(self.today)} if form_class is AcceptForm else {}
         return form_class(data, auto_id=f"id_{name}_%s", **more)
 
     def _lines(self) -> list[ActionLine]:

@@ -1,5 +1,6 @@
 """What the verbs of findings share."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -93,7 +94,13 @@ def close_all(findings: list[int], because: str, *, now: datetime, reason: str =
 
 
 def record_each(
-    kind: Kind, findings: list[tuple[int, str]], *, actor: Actor, now: datetime, cause: UUID, after: dict[str, object]
+    kind: Kind,
+    findings: list[tuple[int, str]],
+    *,
+    actor: Actor,
+    now: datetime,
+    cause: UUID,
+    after: Mapping[str, object],
 ) -> None:
     """One caused event for each finding, given as (id, title), some thousands a statement."""
     for start in range(0, len(findings), 5000):

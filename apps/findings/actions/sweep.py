@@ -202,8 +202,8 @@ def _reopen(ids: list[int], now: datetime) -> list[tuple[int, str]]:
 def _tell_new(raised: Iterable[tuple[int, str, UUID]], cause: UUID, now: datetime) -> None:
     """One mail a person that names the first of what is new; who is away has it said to who acts for them."""
     titles: dict[UUID, list[str]] = {}
-    for _, title, person in raised:
-        titles.setdefault(person, []).append(title)
+    for _, title, person_id in raised:
+        titles.setdefault(person_id, []).append(title)
     if not titles:
         return
     presence, people = Presence(now), Person.objects.in_bulk(list(titles))
