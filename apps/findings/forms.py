@@ -6,11 +6,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from apps.findings.rules import SEVERITIES, SEVERITY_WORDS, Severity, read_day
+from apps.findings.rules import SEVERITIES, SEVERITY_WORDS, read_day
 from apps.people.forms import PersonField
 from apps.people.models import Person
 from apps.registry.models import GovernanceDomain, System, Unit
 from apps.registry.queries import who_answers_systems
+from apps.registry.rules.breaches import Severity
 
 _LONG = 2000
 

@@ -20,11 +20,12 @@ from apps.findings.actions.common import (
     working_state,
 )
 from apps.findings.models import CorrectiveAction, Finding
-from apps.findings.rules import DUE_WITHIN, REPORTED, Severity, day_words
+from apps.findings.rules import DUE_WITHIN, REPORTED, day_words
 from apps.notify.actions import enqueue
 from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.models import GovernanceDomain, System, Unit
+from apps.registry.rules.breaches import Severity
 
 
 def due_on(severity: str, now: datetime) -> date:

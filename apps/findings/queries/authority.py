@@ -98,7 +98,7 @@ def verifier_for(action: CorrectiveAction, *, done_by: Person) -> Person | None:
     """
     finding = action.finding
     system = finding.system
-    unit = Unit.objects.select_related("head").filter(pk=system.unit_id if system else finding.unit_id).first()
+    unit = Unit.objects.select_related("head").filter(pk=(system.unit_id if system else finding.unit_id) or 0).first()
     candidates = [
         finding.person,
         action.planned_by,

@@ -10,9 +10,10 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from apps.findings.models import WAITING, CorrectiveAction, Finding, RiskAcceptance
 from apps.findings.queries.findings import Tab, of_tab, on_record, visible_findings
-from apps.findings.rules import SEVERITY_WORDS, Severity, day_words, overdue_words
+from apps.findings.rules import SEVERITY_WORDS, day_words, overdue_words
 from apps.people.models import Person
 from apps.registry.models import Unit
+from apps.registry.rules.breaches import Severity
 
 TAB_WORDS = {
     Tab.MINE: "Mine",
