@@ -370,3 +370,13 @@ def test_registering_still_works(cast: Cast) -> None:
     assert registry.register_system(
         unit=cast.claims, key="K", name="N", stage="pilot", tier="low", actor=cast.mara, now=NOW
     ).owner == cast.una  # fmt: skip
+
+
+def test_a_draft_that_names_a_leaver_is_kept_and_not_sent(cast: Cast, system: System) -> None:
+    draft = raci.open_draft(Scope(system=system), actor=cast.ada, now=NOW)
+    draft = raci.set_cell(draft, ROW, str(cast.dov.pk), "R", revision=0, actor=cast.ada, now=NOW)
+    people.deactivate_person(cast.dov, actor=cast.mara, now=NOW)
+    refused(
+        lambda: raci.send_draft(draft, actor=cast.ada, now=LATER),
+        "Dov Watanabe has the R of Agent identity and is no active person. Give it to an active person.",
+    )

@@ -12,7 +12,7 @@ from apps.registry.actions.raci.drafts import (
     set_cell,
     withdraw_draft,
 )
-from apps.registry.actions.raci.leavers import move_letters
+from apps.registry.actions.raci.leavers import lock_letters_of, move_letters
 from apps.registry.actions.raci.sending import (
     accept_letters,
     decline_letters,
@@ -32,6 +32,7 @@ __all__ = [
     "escalate_acceptance",
     "escalate_acceptances",
     "inherit_row",
+    "lock_letters_of",
     "move_letters",
     "note_draft",
     "open_draft",

@@ -11,10 +11,20 @@ from apps.audit.rules import Actor, Kind
 from apps.people.models import Person
 from apps.registry.actions.raci.applying import Planned, lock_scopes, put_in_force
 from apps.registry.actions.raci.sending import close_questions_of
-from apps.registry.models import RaciAssignment, System, Unit
+from apps.registry.models import RaciAcceptance, RaciAssignment, System, Unit
 from apps.registry.queries.raci_scope import Cells, Scope, letters_in_force, ordered
 
 Successor = Person | Callable[[Scope], Person]
+
+
+def lock_letters_of(person: Person) -> None:
+    """Lock every matrix that names a person or waits for their answer.
+
+    Whoever locks the person's row calls it before: those who change a matrix lock it first and then people.
+    """
+    named = RaciAssignment.objects.filter(person=person, valid_to=None).values_list("unit_id", "system_id")
+    asked = RaciAcceptance.objects.filter(person=person, state="open").values_list("draft__unit_id", "draft__system_id")
+    lock_scopes(list(_scopes(set(named) | set(asked)).values()))
 
 
 @transaction.atomic
@@ -25,14 +35,14 @@ def move_letters(from_person: Person, to: Successor, *, actor: Actor, now: datet
     for the person are closed and those drafts go back to their authors. A letter of a system falls to the
     successor as well. Set-based: one version for each scope.
     """
-    close_questions_of(from_person, actor=actor, now=now)
+    lock_letters_of(from_person)
+    close_questions_of(from_person, now=now)
     named = RaciAssignment.objects.filter(person=from_person, valid_to=None)
     places = sorted(set(named.values_list("unit_id", "system_id", "domain_id")), key=str)
     moved = named.count()
     if not moved:
         return 0
     scopes = _scopes({(unit, system) for unit, system, _ in places})
-    lock_scopes(list(scopes.values()))
     in_force = letters_in_force(_where(scopes))
     plans = []
     for place, scope in scopes.items():

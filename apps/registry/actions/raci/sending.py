@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.audit.actions import record
-from apps.audit.rules import SCHEDULER, Actor, Kind
+from apps.audit.rules import SCHEDULER, Kind
 from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.common.workdays import add_working_days
@@ -332,7 +332,7 @@ def _above(scope: Scope, now: datetime) -> Person | None:
     return interim_for(unit, now=now)[0] if unit else mandate_holder()
 
 
-def close_questions_of(person: Person, *, actor: Actor, now: datetime) -> int:
+def close_questions_of(person: Person, *, now: datetime) -> int:
     """A leaver's open questions are closed and those drafts go back to their authors; returns how many."""
     waiting = RaciAcceptance.objects.filter(person=person, state="open").select_related(
         "draft__author", "draft__unit", "draft__system"

@@ -17,20 +17,24 @@ def r01_one_accountable(sheet: Sheet) -> Iterator[Fault]:
 
 
 def r02_accountable_resolves(sheet: Sheet) -> Iterator[Fault]:
-    """The A is one active natural person today. Basis: AI Act Art. 26(2), natural persons. Block."""
+    """The A is one active natural person today. Basis: AI Act Art. 26(2), natural persons. Block.
+
+    Nobody who left has any other letter either, such as in a draft that names them.
+    """
     for line in sheet.lines.values():
-        party = line.accountable
-        if party is None or party == OWNER:
-            continue  # the database gives every live system an active owner
-        known, holder = sheet.parties.get(party), sheet.holder(party)
-        if holder is None:
-            vacant = known is not None and known.kind == FUNCTION
-            why = f"the seat {known.words} is vacant" if vacant and known else "the party is not known"
-            remedy = "Seat somebody, or give the A to another party." if vacant else "Give the A to another party."
-            yield Fault("R02", Level.BLOCK, f"Nobody answers for {line.name}: {why}.", remedy, line.domain, party)
-        elif not holder.can_act:
-            text = f"{holder.name} has the A of {line.name} and is no active person."
-            yield Fault("R02", Level.BLOCK, text, "Give the A to an active person.", line.domain, party)
+        for party in line.cells:
+            if party == OWNER:
+                continue  # the database gives every live system an active owner
+            known, holder = sheet.parties.get(party), sheet.holder(party)
+            if holder is not None and not holder.can_act:
+                text = f"{holder.name} has the {line.cells[party]} of {line.name} and is no active person."
+                yield Fault("R02", Level.BLOCK, text, "Give it to an active person.", line.domain, party)
+            elif holder is None and party == line.accountable:
+                vacant = known is not None and known.kind == FUNCTION
+                why = f"the seat {known.words} is vacant" if known and vacant else "the party is not known"
+                remedy = "Seat somebody, or give the A to another party." if vacant else "Give the A to another party."
+                text = f"Nobody answers for {line.name}: {why}."
+                yield Fault("R02", Level.BLOCK, text, remedy, line.domain, party)
 
 
 def r03_somebody_does_it(sheet: Sheet) -> Iterator[Fault]:
