@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from apps.registry.queries import raci_checks
 from apps.registry.queries.charter import charter_breaches
 from apps.registry.queries.cover import cover_breaches
 from apps.registry.queries.ownership import ownership_breaches
@@ -17,7 +16,6 @@ Source = Callable[[datetime], list[Breach]]
 SOURCES: dict[str, Source] = {
     "charter": charter_breaches,
     "cover": cover_breaches,
-    "matrix": raci_checks.breaches,
     "ownership": ownership_breaches,
     "raci": raci_breaches,
 }
