@@ -26,7 +26,7 @@ from apps.people.models import Person
 from apps.registry.actions import leavers
 from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.handover import cancel_handovers_of
-from apps.registry.actions.raci import move_letters
+from apps.registry.actions.raci import lock_letters_of, move_letters
 from apps.registry.actions.succession import InterimChange, change_tree
 from apps.registry.models import Mandate, System
 from apps.registry.queries.succession import mandate_holder
@@ -58,6 +58,7 @@ def offboard(
 def _offboard(person: Person, *, actor: Actor, now: datetime, reason: str, source: str) -> OffboardingCase:
     change_tree()  # one leaver at a time: two who stand in for each other see what the first one left
     leavers.lock_systems_of(person)
+    lock_letters_of(person)  # before the person: who changes a matrix locks it first
     person = Person.objects.select_for_update().get(pk=person.pk)
     if not person.is_active:
         raise Refused(f"{person.display_name} is deactivated already.")
