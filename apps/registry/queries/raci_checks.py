@@ -29,7 +29,7 @@ from apps.registry.queries.raci_scope import (
 from apps.registry.queries.succession import Succession, mandate_holder
 from apps.registry.rules import NOT_LIVE
 from apps.registry.rules.breaches import Breach, Level, Severity
-from apps.registry.rules.raci_checks import OF_THE_OWNER, Fault, Sheet, added, faults, without_echoes
+from apps.registry.rules.raci_checks import OF_THE_OWNER, Fault, added, faults, without_echoes
 
 MATRIX = "/ownership/matrix/"
 # What lies with a person, whatever the row: one breach a person.
@@ -93,7 +93,7 @@ class Checker:
         about: dict[str, Any] = {"owner": system.owner_id, "tier": system.tier} if system else {}
         if system:
             about["may_stop"] = _may_stop(system) if may_stop is None else may_stop
-        was, now = (self._faults(scope.kind, rows, about) for rows in (before, after))
+        was, now = (self.faults_of(scope.kind, rows, about) for rows in (before, after))
         found = without_echoes(added(was, now), keep="R02")
         known = {(fault.check, fault.domain) for fault in found}
         for key in own_empty:
@@ -128,7 +128,7 @@ class Checker:
             raise Refused("Nobody holds the governance mandate yet.")
         return self.mandate.pk
 
-    def _faults(self, kind: str, rows: Rows, about: dict[str, Any]) -> list[Fault]:
+    def faults_of(self, kind: str, rows: Rows, about: dict[str, Any]) -> list[Fault]:
         """What is wrong with a matrix; many systems of one owner have the same one."""
         letters = tuple((key, tuple(sorted(cells.items()))) for key, cells in sorted(rows.items()))
         key = (kind, letters, *about.values())
@@ -265,21 +265,14 @@ class _Night:
         systems = System.objects.filter(pk__in=list(own)).exclude(stage__in=[stage.value for stage in NOT_LIVE])
         for system in systems.order_by("pk").iterator(5000):
             above = self.rows(self.holder(system.unit_id))
-            sheet = self.facts.sheet("system", above, owner=system.owner_id, tier=system.tier)
-            changed = replace(sheet, lines={**sheet.lines, **self._lines(sheet, own[system.pk])})
-            changed = replace(changed, parties={**sheet.parties, **self._parties(own[system.pk])})
-            before, after = faults(sheet), faults(changed)
-            of_owner = [fault for fault in after if fault.check in _OF_A_PERSON and fault in before]
+            about = {"owner": system.owner_id, "tier": system.tier}
+            before = self.checker.faults_of("system", above, about)
+            after = self.checker.faults_of("system", {**above, **own[system.pk]}, about)
             self._tell(Scope(system=system), without_echoes(added(before, after), keep="R18"))
-            for fault in added(self._of_unit(self.holder(system.unit_id)), of_owner):
+            # What lies with the owner and was so before: told with the owner's other systems.
+            known = [fault for fault in after if fault.check in _OF_A_PERSON and fault in before]
+            for fault in added(self._of_unit(self.holder(system.unit_id)), known):
                 self._add(fault, (None, system.pk), 1)
-
-    @staticmethod
-    def _lines(sheet: Sheet, rows: Rows) -> dict[str, Any]:
-        return {key: replace(sheet.lines[key], cells=cells) for key, cells in rows.items()}
-
-    def _parties(self, rows: Rows) -> dict[str, Any]:
-        return {key: self.facts.party(key) for cells in rows.values() for key in cells if key != OWNER}
 
     def _spans_and_versions(self) -> None:
         """R04 over the organisation's history, R21 over everything in force."""
