@@ -300,6 +300,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignStateEnum": "apps.attestations.models.Campaign.State",
+        "CorrectiveActionStateEnum": "apps.findings.models.CorrectiveAction.State",
+        "FindingStateEnum": "apps.findings.models.Finding.State",
+    },
 }
 
 LOGGING = {
