@@ -301,6 +301,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "AbsenceKindEnum": "apps.people.models.Absence.Kind",
+        "IdentityKindEnum": "apps.registry.models.SystemIdentity.Kind",
+        "OwnershipFactKindEnum": "apps.registry.models.OwnershipFact.Kind",
+        "SystemBasisEnum": "apps.registry.models.System.Basis",
         "CampaignStateEnum": "apps.attestations.models.Campaign.State",
         "CorrectiveActionStateEnum": "apps.findings.models.CorrectiveAction.State",
         "FindingStateEnum": "apps.findings.models.Finding.State",

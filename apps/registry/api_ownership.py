@@ -119,7 +119,7 @@ class FactIn(StrictSerializer):
 
     kind = serializers.ChoiceField(OwnershipFact.Kind.choices)
     value = serializers.CharField(max_length=1000, help_text="The owner as the source writes it.")
-    source = serializers.CharField(max_length=300, help_text="The repository, the catalogue entry or the identity.")
+    origin = serializers.CharField(max_length=300, help_text="The repository, the catalogue entry or the identity.")
     seen_at = serializers.DateTimeField(help_text="When the source said so.")
 
 
@@ -128,7 +128,7 @@ class FactOut(serializers.Serializer[OwnershipFact]):
 
     kind = serializers.ChoiceField(OwnershipFact.Kind.choices)
     value = serializers.CharField()
-    source = serializers.CharField()
+    origin = serializers.CharField(source="source")
     seen_at = serializers.DateTimeField()
     reading = serializers.ChoiceField(OwnershipFact.Reading.choices)
     person = AnsweredPersonOut(allow_null=True)
@@ -165,7 +165,8 @@ class FactsView(AnsweredView):
         form = FactIn(data=request.data)
         form.is_valid(raise_exception=True)
         try:
-            note_ownership_fact(system, actor=self.person(), now=clock.now(), **form.validated_data)
+            given = {**form.validated_data}
+            note_ownership_fact(system, source=given.pop("origin"), actor=self.person(), now=clock.now(), **given)
         except Refused as error:
             raise serializers.ValidationError({"seen_at": [str(error)]}) from error
         return Response(_facts(system), status=status.HTTP_201_CREATED)

@@ -83,7 +83,7 @@ def test_authority_is_read(cast: Cast, program: Programs) -> None:
 def test_facts_are_noted_and_predict(cast: Cast, program: Programs) -> None:
     a_system(cast, key="SYS-1")
     seen = (timezone.now() - timedelta(days=1)).isoformat()
-    body = {"kind": "code_owner", "value": "@nils", "source": "claims", "seen_at": seen}
+    body = {"kind": "code_owner", "value": "@nils", "origin": "claims", "seen_at": seen}
     events = AuditEvent.objects.count()
     created = program(cast.mara).post("systems/SYS-1/ownership-facts/", body)
     assert created.status_code == 201, created.content

@@ -98,8 +98,7 @@ def _sign(request: HttpRequest, page: HandoverPage, form: SignForm) -> HttpRespo
     except Refused as error:
         form.add_error(None, str(error))
         fresh = handover_page(_found(page.reader, page.handover.pk), page.reader, now)
-        form.data = form.data.copy()
-        form.data["read_sha256"] = fresh.pack_sha256
+        form.data = {**request.POST.dict(), "read_sha256": fresh.pack_sha256}
         return _page(request, fresh, form, status=422)
     successor = page.handover.incoming.display_name
     messages.success(request, f"Signed. {successor} is asked to sign; until then you answer.")

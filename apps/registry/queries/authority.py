@@ -43,8 +43,7 @@ def offered_powers(nomination: Nomination) -> AuthorityOffer | None:
 
 def authorities_of(systems: QuerySet[System] | Sequence[System]) -> dict[int, Authority]:
     """The authority in force by system id; a system without one is not in it. One query."""
-    ids = systems.values("pk") if isinstance(systems, QuerySet) else [system.pk for system in systems]
-    found = Authority.objects.filter(term__system__in=ids, term__period__upper_inf=True, ended_at=None)
+    found = Authority.objects.filter(term__system__in=systems, term__period__upper_inf=True, ended_at=None)
     return {one.term.system_id: one for one in found.select_related("term__person", "granted_by")}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q
@@ -132,19 +131,19 @@ def _powerless() -> Iterator[Breach]:
         .order_by("owner_id")
     )
     for row in rows:
-        yield _powerless_owner(row, holder.pk if holder else row["owner_id"])
+        grants = holder.pk if holder else row["owner_id"]
+        yield _powerless_owner(row["owner_id"], row["owner__display_name"], row["n"], row["critical"], grants)
 
 
-def _powerless_owner(row: dict[str, Any], person_id: UUID) -> Breach:
-    n, name = row["n"], row["owner__display_name"]
+def _powerless_owner(owner: UUID, name: str, n: int, critical: int, person_id: UUID) -> Breach:
     return Breach(
         check=NO_AUTHORITY,
         level=Level.BLOCK,
-        severity=Severity.HIGH if row["critical"] else Severity.MEDIUM,
-        subject=f"person:{row['owner_id']}",
+        severity=Severity.HIGH if critical else Severity.MEDIUM,
+        subject=f"person:{owner}",
         title=f"{name} answers for {n:,} live system{'' if n == 1 else 's'} without the authority to stop "
         f"{'it' if n == 1 else 'them'}.",
         remedy="Grant the authority on the system's page, or record why the owner has to ask.",
         person_id=person_id,
-        path=f"/systems/?owner={row['owner_id']}",
+        path=f"/systems/?owner={owner}",
     )
