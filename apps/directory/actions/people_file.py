@@ -119,7 +119,8 @@ def apply_people_file(
     if report["fingerprint"] != (reviewed or file.report["fingerprint"]):
         raise PeopleChanged("People changed since this review. Nothing was changed. Look at the effect again.")
     if report["leavers"] and leavers != report["leavers"]:
-        raise Refused(f"{report['leavers']:,} people leave by this file. Confirm that number.")
+        many = "1 person leaves" if report["leavers"] == 1 else f"{report['leavers']:,} people leave"
+        raise Refused(f"{many} by this file. Confirm that number.")
     file.state, file.applied_at, file.content = PeopleFile.State.APPLIED, now, None
     file.report = _without_names(report)
     file.save(update_fields=["state", "applied_at", "content", "report"])
