@@ -23,6 +23,7 @@ from apps.registry.models import System
 from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import NOW, a_system
+from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, an_action
 from tests.handovers import begin
 
@@ -62,6 +63,23 @@ PAGES: dict[str, str] = {
     "portal:import_review": ADMINISTERS,
     "portal:system": OWNER_AND_READERS,
     "portal:system_ownership": OWNER_AND_READERS,
+    "portal:system_ownership_history": OWNER_AND_READERS,
+    "portal:system_ownership_row": CHANGES,
+    "portal:system_ownership_draft": CHANGES,
+    "portal:system_ownership_cell": POST_ONLY,
+    "portal:systems_raci": POST_ONLY,
+    "portal:raci": EVERYBODY,
+    "portal:raci_history": EVERYBODY,
+    "portal:raci_row": ADMINISTERS,
+    "portal:raci_draft": ADMINISTERS,
+    "portal:raci_cell": POST_ONLY,
+    "portal:raci_units": EVERYBODY,
+    "portal:raci_unit": EVERYBODY,
+    "portal:raci_unit_history": EVERYBODY,
+    "portal:raci_unit_row": ADMINISTERS,
+    "portal:raci_unit_draft": ADMINISTERS,
+    "portal:raci_unit_cell": POST_ONLY,
+    "portal:raci_acceptance": OWNER_ONLY,
     "portal:system_trail": "L L 404 200 200 403 200 200",
     "portal:system_edit": CHANGES,
     "portal:system_retire": "L L 404 403 403 403 403 200",
@@ -171,8 +189,11 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     people_file = receive_people_file(
         file_name="p.csv", content=people_csv().encode(), complete=False, actor=cast.mara, now=NOW
     )
+    asked = asked_for_an_a(System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW + timedelta(hours=2))
     key, period = {"key": "SYS-ADA"}, {"period": "2026Q4"}
     return {
+        "acceptance_id": {"acceptance_id": asked.pk},
+        "domain": {"domain": "access-management"},
         "handover_id": {"handover_id": handed_over.pk},
         "view_id": {"view_id": view.pk},
         "run_id": {"run_id": run.pk},
