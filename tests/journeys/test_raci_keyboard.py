@@ -55,6 +55,19 @@ def walk_to(page: Page, row: str, who: str) -> None:
     raise AssertionError(f"no cell of {who} in {row}, but {focused(page)}")
 
 
+def open_layer(page: Page, name: str) -> None:
+    """Down the first column to the layer, Enter."""
+    page.keyboard.press("Control+Home")
+    for _ in range(60):
+        if focused(page).startswith(name):
+            break
+        page.keyboard.press("ArrowDown")
+    if page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "false":
+        page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+
+
 def open_editor(page: Page) -> None:
     """From home: g s, the first system, its tab Ownership, into the grid."""
     page.keyboard.press("g")
@@ -73,6 +86,7 @@ def test_an_a_moves_by_keyboard_and_counts_when_it_is_accepted(system: System, v
     window = visit()
     page = window.sign_in("mara")
     open_editor(page)
+    open_layer(page, "Protect")
     walk_to(page, "Access management", "Ada Nwosu")
     assert focused(page).startswith("C, Consulted: Access management, Ada Nwosu")
 
