@@ -15,15 +15,16 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-KEPT = 20
+KEPT = 40
 ROOT = Path(__file__).resolve().parent.parent
-WATCHED = ("apps/**/*.py", "apps/**/*.csv", "tests/cast.py", "tests/databases.py", "govportal/settings.py")
+SCHEMA = ("apps/*/migrations/*.py", "apps/**/*.csv", "tests/databases.py", "requirements/development.txt")
+WATCHED = (*SCHEMA, "apps/**/*.py", "tests/cast.py", "govportal/settings.py")
 
 
-def fingerprint() -> str:
-    """Changes with any source that a template is made from."""
+def fingerprint(patterns: tuple[str, ...]) -> str:
+    """Changes with any source that a template is made from: the migrated one, or the one with the cast."""
     digest = hashlib.sha256()
-    for pattern in WATCHED:
+    for pattern in patterns:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -64,29 +65,32 @@ def drop(name: str) -> None:
 
 def templates() -> tuple[str, str]:
     """Names of the migrated template and of the one that also has the cast; built where they are missing."""
-    mark = fingerprint()
-    bare, cast = f"template_bare_{mark}", f"template_cast_{mark}"
+    bare, cast = f"template_bare_{fingerprint(SCHEMA)}", f"template_cast_{fingerprint(WATCHED)}"
     with _locked():
         known = _known()
-        if cast not in known:
+        if bare not in known:
             _drop_leftovers(known)
+            drop(f"{bare}_new")
             execute("CREATE DATABASE {}", f"{bare}_new")
             _run(f"{bare}_new", "manage.py", "migrate", "--verbosity=0")
-            execute("CREATE DATABASE {} TEMPLATE {}", f"{cast}_new", f"{bare}_new")
-            _run(f"{cast}_new", "-m", "tests.cast")
             execute("ALTER DATABASE {} RENAME TO {}", f"{bare}_new", bare)
+        if cast not in known:
+            _drop_leftovers([name for name in known if name != bare])
+            drop(f"{cast}_new")
+            execute("CREATE DATABASE {} TEMPLATE {}", f"{cast}_new", bare)
+            _run(f"{cast}_new", "-m", "tests.cast")
             execute("ALTER DATABASE {} RENAME TO {}", f"{cast}_new", cast)
     return bare, cast
 
 
 def _drop_leftovers(known: list[str]) -> None:
     """Templates that were half built or are long outdated, and clones whose test process is gone."""
-    finished = sorted(name for name in known if name.startswith("template_cast_") and not name.endswith("_new"))
-    kept = {name.rsplit("_", 1)[1] for name in finished[-KEPT:]}
+    finished = [name for name in known if name.startswith("template_") and not name.endswith("_new")]
+    kept = set(finished[-KEPT:])
     for name in known:
         mark = name.rsplit("_", 1)[1] if "_" in name else ""
         if name.startswith("template_"):
-            leftover = name.endswith("_new") or mark not in kept
+            leftover = name not in kept
         else:
             leftover = mark.isdigit() and not Path(f"/proc/{mark}").exists()
         if leftover:
@@ -94,8 +98,9 @@ def _drop_leftovers(known: list[str]) -> None:
 
 
 def _known() -> list[str]:
+    """Every database, oldest first."""
     with psycopg.connect(owner_url(), autocommit=True) as connection:
-        return [row[0] for row in connection.execute("SELECT datname FROM pg_database")]
+        return [row[0] for row in connection.execute("SELECT datname FROM pg_database ORDER BY oid")]
 
 
 def _run(name: str, *arguments: str) -> None:
