@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -116,7 +117,7 @@ def test_the_mailed_link_sets_a_new_password(cast: Any) -> None:
     client = Client()
     client.post(reverse("account_reset_password"), {"email": "ada@example.org"})
     body = str(mail.outbox[0].body)
-    found = re.search(re.escape(settings.SITE_URL) + r"(/\S+)", body)
+    found = re.search(re.escape(str(settings.SITE_URL)) + r"(/\S+)", body)
     assert found is not None
     form = client.get(found.group(1), follow=True)
     action = form.request["PATH_INFO"]
