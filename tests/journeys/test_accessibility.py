@@ -16,9 +16,11 @@ from apps.directory.rules.people_file import template_csv as people_csv
 from apps.findings.actions import accept_risk
 from apps.registry import actions as registry
 from apps.registry.actions.imports import receive_import
+from apps.registry.models import System
 from apps.registry.rules.imports import template_csv
 from tests.cast import Cast
 from tests.factories import a_system
+from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
 from tests.journeys.conftest import Site
@@ -57,6 +59,7 @@ def pages(site: Site) -> dict[str, list[str]]:
     people = receive_people_file(
         file_name="p.csv", content=people_csv().encode(), complete=True, actor=cast.mara, now=now
     )
+    asked = asked_for_an_a(System.objects.get(key="SYS-ADA"), actor=cast.mara, now=now + timedelta(hours=2))
     event = AuditEvent.objects.filter(kind="system.registered").latest("ts_us")
     return {
         "": ["/accounts/login/", "/accounts/password/reset/"],
@@ -65,6 +68,10 @@ def pages(site: Site) -> dict[str, list[str]]:
             "/systems/", "/systems/?basis=interim&tier=high", "/systems/?q=nothing-there", "/systems/register/",
             f"/systems/views/{view.pk}/delete/", "/systems/import/", f"/systems/import/{run.pk}/",
             "/systems/SYS-ADA/", "/systems/SYS-OPEN/", "/systems/SYS-ADA/ownership/", "/systems/SYS-ADA/trail/",
+            "/systems/SYS-HAND/ownership/", "/systems/SYS-HAND/ownership/?view=grid",
+            "/systems/SYS-HAND/ownership/rows/access-management/", "/systems/SYS-HAND/ownership/draft/",
+            "/ownership/matrix/", "/ownership/matrix/history/", "/ownership/matrix/units/",
+            f"/ownership/matrix/units/{cast.claims.pk}/",
             "/systems/SYS-ADA/history/", "/systems/SYS-ADA/history/?on=2026-11-20", "/systems/SYS-ADA/history/?on=x",
             "/systems/SYS-ADA/authority/", "/systems/SYS-HAND/", f"/handovers/{handover.pk}/",
             f"/handovers/{handover.pk}/cancel/", "/systems/SYS-ADA/edit/", "/systems/SYS-ADA/retire/",

@@ -53,6 +53,7 @@ def systems(request: HttpRequest) -> HttpResponse:
         "query": filters.query(),
         "shows_why": filters.basis == "interim",
         "may_nominate": may(reader, Permission.NOMINATE_OWNER),
+        "may_set_letters": may(reader, Permission.RACI_CHANGE),
     }
     if _wants_table(request):
         return render(request, "portal/systems.html#results", context)
