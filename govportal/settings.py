@@ -301,7 +301,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
-        "AbsenceKindEnum": "apps.people.models.Absence.Kind",
+        "AbsenceKindEnum": ["away", "delegated"],
         "IdentityKindEnum": "apps.registry.models.SystemIdentity.Kind",
         "OwnershipFactKindEnum": "apps.registry.models.OwnershipFact.Kind",
         "SystemBasisEnum": "apps.registry.models.System.Basis",
