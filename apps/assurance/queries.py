@@ -19,6 +19,7 @@ from apps.audit import queries as audit
 from apps.audit.models import AuditEvent
 from apps.audit.queries import Filters, Value
 from apps.audit.rules import canonical
+from apps.findings.models import Finding
 from apps.people.models import Person
 from apps.registry.models import System, Unit
 from apps.registry.queries import visible_systems
@@ -108,10 +109,15 @@ class Page:
 
 
 def trail(reader: Person, filters: Filters) -> QuerySet[AuditEvent]:
-    """The events that a reader may see: all but those about restricted systems that are not theirs to see."""
+    """The events that a reader may see: all but those about restricted systems that are not theirs to see.
+
+    What is found about such a system is hidden with it: its title names the system.
+    """
     hidden = System.objects.filter(restricted=True).exclude(pk__in=visible_systems(reader).filter(restricted=True))
     ids = hidden.annotate(as_text=Cast("pk", TextField())).values("as_text")
-    return audit.events(filters).exclude(subject_kind="system", subject_id__in=ids)
+    about = Finding.objects.filter(system__in=hidden).annotate(as_text=Cast("pk", TextField())).values("as_text")
+    seen = audit.events(filters).exclude(subject_kind="system", subject_id__in=ids)
+    return seen.exclude(subject_kind="finding", subject_id__in=about)
 
 
 def page_of(reader: Person, filters: Filters, older: str = "") -> Page:
@@ -315,6 +321,8 @@ def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[Aud
             return _url("portal:import_review", subject)
         if event.subject_kind == "campaign":
             return _url("attestations:campaign", subject)
+        if event.subject_kind == "finding":
+            return _url("findings:finding", subject)
         return ""
 
     return link

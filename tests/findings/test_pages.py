@@ -276,3 +276,12 @@ def test_the_board_chair_accepts_a_grave_risk(cast: Cast, browse: Browse) -> Non
     actions.sweep_registry(now=clock.now(), sources={})
     finding.refresh_from_db()
     assert finding.state == "accepted"
+
+
+def test_the_trail_hides_what_is_found_about_a_hidden_system(cast: Cast, browse: Browse) -> None:
+    now_finding(cast, system=a_system(cast, owner=cast.nils, restricted=True), title="The secret one fails.")
+    now_finding(cast, title="The open one fails.")
+    shown = {who: browse(getattr(cast, who)).get("/trail/").content.decode() for who in ("cleo", "mara")}
+    assert "The open one fails." in shown["cleo"]
+    assert "The secret one fails." not in shown["cleo"]
+    assert "The secret one fails." in shown["mara"]
