@@ -89,6 +89,7 @@ def pages(site: Site) -> dict[str, list[str]]:
         ],
         "ada": [
             "/", "/findings/", f"/findings/{finding.pk}/", f"/nominations/{nomination.pk}/",
+            f"/ownership/acceptances/{asked.pk}/",
             f"/handovers/{handover.pk}/", f"/handovers/{taken.pk}/", "/attestations/",
             "/attestations/2026Q4/SYS-ADA/ownership/",
             "/attestations/2026Q4/SYS-ADA/check/", "/profile/", "/readiness/", "/accounts/password/change/",

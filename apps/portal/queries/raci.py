@@ -123,6 +123,15 @@ class ScopePage:
         return self.draft.note if self.draft else ""
 
     @property
+    def summary(self) -> str:
+        """ "One row has nobody, and one row has two people." Nothing where something else blocks."""
+        blocked = {problem.domain for problem in self.blocks}
+        icons = [row.faults[0].icon for row in self.grid.rows if row.faults and row.key in blocked]
+        counts = [(icons.count("circle-dashed"), "nobody"), (icons.count("copy"), "two people")]
+        told = [f"{_few(n)} row{' has' if n == 1 else 's have'} {what}" for n, what in counts if n]
+        return f"{', and '.join(told).capitalize()}." if told else ""
+
+    @property
     def more_changes(self) -> int:
         return max(len(self.changes) - 3, 0)
 
