@@ -151,6 +151,10 @@ class ScopePage:
         return "Everybody who gets an A that they did not hold is asked to accept it."
 
 
+def _few(n: int) -> str:
+    return ("no", "one", "two", "three", "four")[n] if n < 5 else str(n)
+
+
 def scope_page(reader: Person, place: Place, *, opened: str, extra: Sequence[Person] = (), now: datetime) -> ScopePage:
     """The matrix with the draft for those who may change it, in force for others. A fixed number of queries."""
     why_not = refusal(reader, place)
