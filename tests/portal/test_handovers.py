@@ -185,6 +185,7 @@ def test_the_prediction_is_offered_not_applied(cast: Cast, browse: Browse) -> No
     assert (
         'value="nils@example.org"' in mara.get(f"{url}?nominee=nils@example.org").content.decode().split("<datalist")[0]
     )
+    assert "Predicted: Nils Okafor" in text_of(mara.get("/systems/?basis=interim"))
     many = mara.post(reverse("portal:systems_nominate"), {"system": [system.key]})
     assert "Fill in Nils Okafor" in text_of(many)
     filled = mara.post(

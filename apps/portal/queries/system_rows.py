@@ -11,6 +11,7 @@ from apps.portal.queries.answers import day_words
 from apps.registry.models import Nomination, OwnershipTerm, System
 from apps.registry.queries import on_record
 from apps.registry.queries.acting import ActingOwner, acting_owners
+from apps.registry.queries.prediction import Prediction, predictions
 from apps.registry.rules.imports.contacts import ContactClass, contact_class
 
 
@@ -33,6 +34,7 @@ class SystemRow:
     stands_in: str = ""
     acting: ActingOwner | None = None
     why: Why | None = None
+    predicted: Prediction | None = None
 
     @property
     def acts_words(self) -> str:
@@ -59,11 +61,12 @@ def on_page(ids: Sequence[int]) -> list[System]:
 
 
 def shown(systems: list[System], *, today: date) -> list[SystemRow]:
-    """What the lines of one page show. Four queries, however many lines; four more where nobody near an owner acts."""
+    """What the lines of one page show. Five queries, however many lines; four more where nobody near an owner acts."""
     statuses = status_by_system([system.pk for system in systems], today=today)
     interim = [system.pk for system in systems if system.owner_basis == System.Basis.INTERIM]
     nominations, histories = _latest_nominations(interim), _histories(interim)
     acting = acting_owners(systems, clock.now())
+    foreseen = predictions([system for system in systems if system.pk in histories])
     return [
         SystemRow(
             system,
@@ -71,11 +74,18 @@ def shown(systems: list[System], *, today: date) -> list[SystemRow]:
             interim_words(histories[system.pk][-1]),
             acting[system.pk],
             why_interim(system, nominations.get(system.pk), histories[system.pk], today),
+            _predicted(foreseen.get(system.pk), nominations.get(system.pk)),
         )
         if system.pk in histories
         else SystemRow(system, statuses.get(system.pk), acting=acting[system.pk])
         for system in systems
     ]
+
+
+def _predicted(found: Prediction | None, latest: Nomination | None) -> Prediction | None:
+    """Who is predicted, while nobody is asked."""
+    asked = latest is not None and latest.state == Nomination.State.OPEN
+    return found if found is not None and found.person is not None and not asked else None
 
 
 def _latest_nominations(ids: list[int]) -> dict[int, Nomination]:
