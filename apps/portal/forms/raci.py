@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from apps.people.models import Person
 from apps.portal.forms.fields import PersonField
 
 LETTERS = (
@@ -138,7 +139,7 @@ class BulkForm(forms.Form):
         for number in range(LINES):
             domain = self.cleaned_data.get(f"domain{number}")
             if domain:
-                person = self.cleaned_data.get(f"person{number}")
-                party = self.cleaned_data.get(f"party{number}") or str(person.pk)
+                person: Person | None = self.cleaned_data.get(f"person{number}")
+                party = str(person.pk) if person else self.cleaned_data[f"party{number}"]
                 rows.setdefault(domain, {})[party] = self.cleaned_data[f"letters{number}"]
         return rows
