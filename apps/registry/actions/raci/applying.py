@@ -19,12 +19,13 @@ from apps.registry.models import RaciAssignment, RaciVersion
 from apps.registry.queries.raci_scope import OWNER, Cells, Rows, Scope, ordered, party_of
 
 _LAST_NUMBERS = """
-SELECT w.place, COALESCE(max(v.number), 0)
+SELECT w.place, COALESCE(CASE
+    WHEN w.system_id IS NOT NULL THEN
+        (SELECT max(v.number) FROM registry_raciversion v WHERE v.system_id = w.system_id)
+    WHEN w.unit_id IS NOT NULL THEN (SELECT max(v.number) FROM registry_raciversion v WHERE v.unit_id = w.unit_id)
+    ELSE (SELECT max(v.number) FROM registry_raciversion v WHERE v.system_id IS NULL AND v.unit_id IS NULL)
+END, 0)
 FROM unnest(%(places)s::int[], %(units)s::bigint[], %(systems)s::bigint[]) AS w(place, unit_id, system_id)
-LEFT JOIN registry_raciversion v ON (v.system_id = w.system_id
-    OR (w.system_id IS NULL AND v.unit_id = w.unit_id)
-    OR (w.system_id IS NULL AND w.unit_id IS NULL AND v.system_id IS NULL AND v.unit_id IS NULL))
-GROUP BY w.place
 """
 _END = """
 UPDATE registry_raciassignment r SET valid_to = e.at, ended_by_id = e.version

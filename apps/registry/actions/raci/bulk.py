@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from apps.registry.actions.raci.drafts import check_party
 from apps.registry.actions.raci.sending import ANSWER_WITHIN, holders_of
 from apps.registry.models import RaciAcceptance, RaciDraft, RaciDraftRow, RaciVersion, System, Unit
 from apps.registry.queries.raci_checks import Checker
-from apps.registry.queries.raci_scope import Cells, Rows, Scope, letters_in_force, ordered
+from apps.registry.queries.raci_scope import OWNER, Cells, Rows, Scope, letters_in_force, ordered
 from apps.registry.rules.breaches import Breach, Level
 
 Wanted = Mapping[str, Mapping[str, str] | None]
@@ -59,12 +59,31 @@ def preview_bulk(cells: Wanted, systems: Sequence[System], *, actor: Person, now
     unknown = set(cells) - set(checker.names)
     if unknown:
         raise Refused("There is no such row.")
-    return [
-        _line(system, cells, above.rows(system.unit_id), own.get(system.pk, {}), checker, actor) for system in systems
-    ]
+    parties = {party for row in cells.values() for party in row or {}} - {OWNER} - set(checker.facts.seats)
+    people = Person.objects.in_bulk([UUID(party) for party in parties])
+    # Systems without letters of their own are alike where unit, owner and tier are.
+    alike: dict[tuple[int, UUID, str], BulkRow] = {}
+    lines = []
+    for system in systems:
+        key = (system.unit_id, system.owner_id, system.tier)
+        line = alike.get(key) if system.pk not in own else None
+        if line is None or line.blocks:
+            line = _line(system, cells, above.rows(system.unit_id), own.get(system.pk, {}), checker, actor, people)
+            if system.pk not in own:
+                alike[key] = line
+        lines.append(replace(line, system=system))
+    return lines
 
 
-def _line(system: System, cells: Wanted, above: Rows, own: Rows, checker: Checker, actor: Person) -> BulkRow:
+def _line(
+    system: System,
+    cells: Wanted,
+    above: Rows,
+    own: Rows,
+    checker: Checker,
+    actor: Person,
+    people: Mapping[UUID, Person],
+) -> BulkRow:
     before = {**above, **own}
     wanted: dict[str, Cells | None] = {}
     for key, row in cells.items():
@@ -81,7 +100,9 @@ def _line(system: System, cells: Wanted, above: Rows, own: Rows, checker: Checke
     found = checker.added(scope, before, after, may_stop=True)
     seats = {code: seat.holder for code, seat in checker.facts.seats.items()}
     gained = {key: party for key, row in wanted.items() if row for party, letters in row.items() if "A" in letters}
-    asked = {person: rows for person, rows in holders_of(scope, gained, before, seats).items() if person != actor}
+    asked = {
+        person: rows for person, rows in holders_of(scope, gained, before, seats, people).items() if person != actor
+    }
     return BulkRow(
         system,
         {key: before.get(key, {}) for key in wanted},

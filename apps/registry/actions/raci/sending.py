@@ -110,11 +110,15 @@ def new_holders(scope: Scope, draft: RaciDraft, now: datetime) -> dict[Person, l
 
 
 def holders_of(
-    scope: Scope, gained: Mapping[str, str], before: Mapping[str, dict[str, str]], seats: Mapping[str, Person | None]
+    scope: Scope,
+    gained: Mapping[str, str],
+    before: Mapping[str, dict[str, str]],
+    seats: Mapping[str, Person | None],
+    known: Mapping[UUID, Person] | None = None,
 ) -> dict[Person, list[str]]:
-    """See new_holders."""
+    """See new_holders. `known` has the people whom a change names, where it is made for many scopes."""
     named = {UUID(p) for p in gained.values() if p != OWNER and p not in seats}
-    people = Person.objects.in_bulk(named) if named else {}
+    people = known if known is not None else Person.objects.in_bulk(named) if named else {}
 
     def behind(party: str | None) -> Person | None:
         if party is None or party == OWNER:
