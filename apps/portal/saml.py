@@ -14,7 +14,7 @@ from onelogin.saml2.response import OneLogin_Saml2_Response
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
-__all__ = ["Auth", "ERRORS", "auth_for", "metadata", "settings_of", "used_before"]
+__all__ = ["ERRORS", "Auth", "auth_for", "metadata", "settings_of", "used_before"]
 
 ERRORS = (OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError)
 _HTTPS = {"http": "off", "https": "on"}
