@@ -34,7 +34,7 @@ def create_group(body: Any, *, actor: Actor, now: datetime) -> ScimGroup:
     facts = group_facts(body)
     if ScimGroup.objects.filter(name_key=facts.name.lower()).exists():
         raise ScimError(409, "There is a group of this displayName already.", "uniqueness")
-    return _Change(ScimGroup(created_at=now), facts, set(), actor, now).carry_out()
+    return _Change(ScimGroup(created_at=now), facts, set(), actor, now)._carry_out()
 
 
 @transaction.atomic
@@ -51,7 +51,7 @@ def change_group(
     facts = group_facts(change(group, before))
     if facts == group_facts(before):
         return group
-    return _Change(group, facts, set(held), actor, now).carry_out()
+    return _Change(group, facts, set(held), actor, now)._carry_out()
 
 
 @transaction.atomic
@@ -77,7 +77,7 @@ class _Change:
     actor: Actor
     now: datetime
 
-    def carry_out(self) -> ScimGroup:
+    def _carry_out(self) -> ScimGroup:
         """Save the group, then its members, then what they are granted."""
         group, facts = self.group, self.facts
         new, renamed = group.pk is None, group.name_key != facts.name.lower()

@@ -58,7 +58,7 @@ def create_user(body: Any, *, actor: Actor, now: datetime) -> ScimUser:
     if person is not None:
         _refuse_taken(person)
     user = ScimUser(person=person or Person(pk=uuid.uuid4()), created_at=now)
-    return _Sync(user, document, facts, actor, now).carry_out(new_person=person is None)
+    return _Sync(user, document, facts, actor, now)._carry_out(new_person=person is None)
 
 
 @transaction.atomic
@@ -76,7 +76,7 @@ def change_user(
     facts = facts_of(document, active=active)
     before = facts_of(user.document, active=active)
     sync = _Sync(user, document, facts, actor, now, before)
-    return sync.carry_out() if sync.says_something else user
+    return sync._carry_out() if sync.says_something else user
 
 
 @transaction.atomic
@@ -150,7 +150,7 @@ class _Sync:
         """Without `active`, which stands with the person."""
         return {name: value for name, value in self.document.items() if name != key_of(self.document, "active")}
 
-    def carry_out(self, *, new_person: bool = False) -> ScimUser:
+    def _carry_out(self, *, new_person: bool = False) -> ScimUser:
         """The trail first, then the person, then the resource, then who follows."""
         person = self.user.person
         self.user.user_name = self.facts.user_name

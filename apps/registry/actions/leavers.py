@@ -30,7 +30,7 @@ ORDER BY s.id FOR NO KEY UPDATE
 
 
 def lock_systems_of(person: Person) -> None:
-    """Lock every system that a person answers for, is asked to, hands over or has a letter in, in the order of their ids."""
+    """Lock every system that a person has to do with (see the statement), in the order of their ids."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_SQL, {"person": person.pk})
 

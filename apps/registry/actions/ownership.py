@@ -113,16 +113,7 @@ def nominate_owner(
     system = locked(system)
     nominee = held(nominee)
     require_can_answer(nominee)
-    if system.stage == Stage.RETIRED:
-        raise Refused(f"{system.name} is retired. Nobody is nominated for a retired system.")
-    if system.owner_id == nominee.pk and system.owner_basis == System.Basis.ACCEPTED:
-        raise Refused(f"{nominee.display_name} answers for {system.name} already.")
-    waiting = Nomination.objects.filter(system=system, state="open").select_related("nominee").first()
-    if waiting is not None:
-        raise Refused(
-            f"{waiting.nominee.display_name} is nominated already. Withdraw that nomination, or wait for the answer."
-        )
-    _refuse_while_handed_over(system)
+    _refuse_nomination(system, nominee)
     nomination = Nomination(
         system=system,
         nominee=nominee,
@@ -153,6 +144,19 @@ def nominate_owner(
         private={"nominee_name": nominee.display_name},
     )
     return nomination
+
+
+def _refuse_nomination(system: System, nominee: Person) -> None:
+    if system.stage == Stage.RETIRED:
+        raise Refused(f"{system.name} is retired. Nobody is nominated for a retired system.")
+    if system.owner_id == nominee.pk and system.owner_basis == System.Basis.ACCEPTED:
+        raise Refused(f"{nominee.display_name} answers for {system.name} already.")
+    waiting = Nomination.objects.filter(system=system, state="open").select_related("nominee").first()
+    if waiting is not None:
+        raise Refused(
+            f"{waiting.nominee.display_name} is nominated already. Withdraw that nomination, or wait for the answer."
+        )
+    _refuse_while_handed_over(system)
 
 
 def _refuse_while_handed_over(system: System) -> None:
