@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.notify.models import Message
+from apps.notify.rules import why_not
 from apps.people.models import Person
 
 
@@ -29,29 +30,35 @@ def enqueue(
     path: str = "",
     not_before: datetime | None = None,
 ) -> int:
-    """Put one message into the outbox, in the caller's transaction. Returns 0 where its key is there already."""
+    """Put one message into the outbox, in the caller's transaction. Returns 0 where its key is there already, and
+    where no mail can be sent to this person: see enqueue_many."""
     return enqueue_many([Note(key, recipient, subject, body, path)], now=now, not_before=not_before)
 
 
 def enqueue_many(notes: Iterable[Note], *, now: datetime, not_before: datetime | None = None) -> int:
-    """Put many messages into the outbox in one statement; returns how many were new.
+    """Put many messages into the outbox in one statement; returns how many new ones will be sent.
 
-    Nobody who is deactivated and no service account is written to: such a note is dropped here, and whoever
-    waits for its effect sees the person as the finding.
+    Who is deactivated, a service account or without an address gets no mail. Such a note is kept as not delivered,
+    with the reason: it is listed, and a finding asks somebody who can act to see to it.
     """
-    fresh = [
-        Message(
-            key=note.key,
-            recipient=note.recipient,
-            subject=" ".join(note.subject.split())[:600],
-            body=note.body,
-            path=note.path,
-            created_at=now,
-            not_before=not_before or now,
-        )
-        for note in notes
-        if note.recipient.is_active and note.recipient.kind == Person.Kind.HUMAN
-    ]
-    before = Message.objects.filter(key__in=[message.key for message in fresh]).count()
+    fresh = [_message(note, now, not_before or now) for note in notes]
+    to_send = [message.key for message in fresh if message.state == Message.State.QUEUED]
+    before = Message.objects.filter(key__in=to_send).count()
     Message.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=2000)
-    return len(fresh) - before
+    return len(to_send) - before
+
+
+def _message(note: Note, now: datetime, not_before: datetime) -> Message:
+    to = note.recipient
+    reason = why_not(to.email, is_active=to.is_active, is_human=to.kind == Person.Kind.HUMAN)
+    return Message(
+        key=note.key,
+        recipient=to,
+        subject=" ".join(note.subject.split())[:600],
+        body=note.body,
+        path=note.path,
+        state=Message.State.FAILED if reason else Message.State.QUEUED,
+        error=reason,
+        created_at=now,
+        not_before=not_before,
+    )

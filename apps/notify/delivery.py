@@ -16,12 +16,12 @@ from django.db import transaction
 
 from apps.common import clock
 from apps.notify.models import Message
-from apps.notify.rules import CLAIM_EXPIRES, message_id, text_of, wait_after
+from apps.notify.rules import CLAIM_EXPIRES, message_id, text_of, wait_after, why_not
 from apps.notify.smtp import NotSentError, Outgoing, PerhapsSentError, UnreachableError
+from apps.people.models import Person
 
 # A sweep ends after this time, so that the next one begins with a fresh connection.
 LONGEST_SWEEP = timedelta(seconds=60)
-DEACTIVATED = "The person is deactivated"
 
 log = structlog.get_logger(__name__)
 
@@ -106,8 +106,9 @@ def mail_of(message: Message) -> EmailMessage:
 
 def _deliver(message: Message, outgoing: Outgoing, sweep: Sweep, clock_now: Callable[[], datetime]) -> bool:
     """Send one claimed message and write down what came of it. False where the sweep had better end."""
-    if not message.recipient.is_active:
-        sweep.failed += _settle(message, Message.State.FAILED, error=DEACTIVATED)
+    to = message.recipient
+    if reason := why_not(to.email, is_active=to.is_active, is_human=to.kind == Person.Kind.HUMAN):
+        sweep.failed += _settle(message, Message.State.FAILED, error=reason)
         return True
     try:
         outgoing.send(mail_of(message))

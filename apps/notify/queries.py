@@ -1,11 +1,13 @@
 """Reading the outbox: what was not said, and to whom."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from apps.notify.models import Message
 from apps.notify.rules import CLAIM_EXPIRES
+from apps.people.models import Person
 
 # A mail that waits longer than this is worth a look: sweeps run every 15 seconds.
 LATE_AFTER = timedelta(hours=1)
@@ -23,6 +25,32 @@ def undelivered(*, now: datetime) -> QuerySet[Message]:
         .select_related("recipient")
         .order_by("-created_at", "-pk")
     )
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """Somebody to whom the last mails did not get through."""
+
+    person: Person
+    mails: int
+    reason: str
+
+
+def unreached(*, since: datetime) -> list[Unreached]:
+    """Everybody with a mail that failed since then and none that was taken later, by name. One query.
+
+    The reason is that of the last one. A mail that may have been sent is not counted: it is listed on its page.
+    """
+    failed = Message.objects.filter(state=Message.State.FAILED, created_at__gte=since)
+    later = Message.objects.filter(
+        recipient=OuterRef("recipient"), state=Message.State.SENT, created_at__gte=OuterRef("created_at")
+    )
+    rows = failed.exclude(Exists(later)).select_related("recipient").order_by("created_at", "pk")
+    by_person: dict[Person, Unreached] = {}
+    for message in rows.defer("body", "subject").iterator(chunk_size=2000):
+        before = by_person.get(message.recipient)
+        by_person[message.recipient] = Unreached(message.recipient, before.mails + 1 if before else 1, message.error)
+    return sorted(by_person.values(), key=lambda one: (one.person.display_name, one.person.email))
 
 
 def outbox_counts() -> dict[str, int]:

@@ -12,10 +12,23 @@ BACKOFF = (
     timedelta(hours=2),
     timedelta(hours=6),
 )
+# Why somebody gets no mail at all.
+DEACTIVATED = "The person is deactivated"
+SERVICE_ACCOUNT = "A service account reads no mail"
+NO_ADDRESS = "There is no address to send it to"
 # A claim this old without a confirmation was left behind by a crash: the mail may have been sent.
 CLAIM_EXPIRES = timedelta(minutes=10)
 
 _MESSAGES = uuid.uuid5(uuid.NAMESPACE_URL, "https://govportal.example/messages")
+
+
+def why_not(address: str, *, is_active: bool, is_human: bool) -> str:
+    """Why no mail can be sent to this person; empty where one can."""
+    if not is_active:
+        return DEACTIVATED
+    if not is_human:
+        return SERVICE_ACCOUNT
+    return "" if "@" in address else NO_ADDRESS
 
 
 def wait_after(failures: int) -> timedelta | None:

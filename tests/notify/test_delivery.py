@@ -12,10 +12,10 @@ import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, transaction
 
-from apps.notify.delivery import DEACTIVATED, claim_next, deliver_pending, give_up_old_claims, mail_of
+from apps.notify.delivery import claim_next, deliver_pending, give_up_old_claims, mail_of
 from apps.notify.models import Message
 from apps.notify.queries import outbox_counts, undelivered
-from apps.notify.rules import CLAIM_EXPIRES
+from apps.notify.rules import CLAIM_EXPIRES, DEACTIVATED
 from apps.notify.tasks import deliver_pending as task
 from apps.people.actions import deactivate_person
 from tests.cast import Cast
