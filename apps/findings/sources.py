@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from apps.findings.queries.delivery import delivery_breaches
 from apps.registry.queries.charter import charter_breaches
 from apps.registry.queries.cover import cover_breaches
 from apps.registry.queries.ownership import ownership_breaches
@@ -16,6 +17,7 @@ Source = Callable[[datetime], list[Breach]]
 SOURCES: dict[str, Source] = {
     "charter": charter_breaches,
     "cover": cover_breaches,
+    "delivery": delivery_breaches,
     "ownership": ownership_breaches,
     "raci": raci_breaches,
 }
