@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from apps.common.clock import local_date
 from apps.common.errors import NotAllowed
@@ -162,7 +163,8 @@ def scope_page(reader: Person, place: Place, *, opened: str, extra: Sequence[Per
     in_force = scope_matrix(place.scope)
     shown = scope_matrix(place.scope, draft) if draft else in_force
     columns = columns_of(place, [in_force, shown], extra)
-    facts = [_facts(place, row, before) for row, before in zip(shown.rows, in_force.rows, strict=True)]
+    kept = f"?{urlencode({'with': ','.join(str(one.pk) for one in extra)})}" if extra else ""
+    facts = [_facts(place, row, before, kept) for row, before in zip(shown.rows, in_force.rows, strict=True)]
     grid = build_grid(place.title, columns, facts, opened=opened, draft=draft is not None)
     names = {column.party: column for column in columns}
     found = check_draft(draft, now=now) if draft else []
@@ -252,7 +254,7 @@ def _owner_column(system: System | None) -> Column:
     return Column(OWNER, "Owner, interim" if interim else "Owner", system.owner, "interim" if interim else "owner")
 
 
-def _facts(place: Place, row: ScopeRow, before: ScopeRow) -> RowFacts:
+def _facts(place: Place, row: ScopeRow, before: ScopeRow, kept: str) -> RowFacts:
     parties = set(row.letters) | set(before.letters)
     above = _above(place, row)
     return RowFacts(
@@ -266,7 +268,7 @@ def _facts(place: Place, row: ScopeRow, before: ScopeRow) -> RowFacts:
         above=above,
         changed=frozenset(p for p in parties if row.letters.get(p, "") != before.letters.get(p, "")),
         system_scope=row.domain.scope == "system",
-        url=place.address("row", row.domain.key),
+        url=place.address("row", row.domain.key) + kept,
     )
 
 
