@@ -17,14 +17,20 @@ from apps.attestations.models import Assignment, Campaign, Signature
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
 from apps.audit.models import AuditEvent
 from apps.common import clock
-from apps.people.models import Person, Seat
+from apps.directory.models import OffboardingCase
+from apps.directory.queries.cases import waiting_systems
+from apps.findings.models import CorrectiveAction, Finding, RiskAcceptance
+from apps.people.models import Absence, Person, Seat, Training
+from apps.people.queries import acting_for
 from apps.portal.demo import figures
 from apps.portal.demo.campaign import period_for
 from apps.portal.demo.cast import CAST, DOMAIN, SHARED_PHRASE
 from apps.portal.demo.check import CONTACTS, NOT_RETIRED, ROWS, Check, example_key
 from apps.portal.demo.moments import CAMPAIGN_DAYS, moments
 from apps.portal.demo.visits import VISITS
-from apps.registry.models import Nomination, System
+from apps.registry.models import Authority, Handover, Nomination, RaciDraft, System
+from apps.registry.queries.charter import charter_in_force, seat_signatures
+from apps.registry.queries.prediction import predictions
 from tests import databases
 
 
@@ -126,6 +132,62 @@ def test_signatures_are_spread_and_in_order(loaded: dict[str, Any]) -> None:
     assert Signature.objects.filter(exceptions__gt=0).exists()
     assert Signature.objects.filter(signer_basis="interim").exists()
     assert Assignment.objects.filter(state="in_progress").exists()
+
+
+def test_the_story_of_the_owners(loaded: dict[str, Any]) -> None:
+    story = loaded["story"]
+    first = Person.objects.get(email=loaded["sign_ins"][2]["email"])
+    away = Absence.objects.get(kind="away").person
+    assert acting_for(away, clock.now()).acts == first
+    assert acting_for(Absence.objects.get(kind="delegated").person, clock.now()).acts.display_name == "Rafael Eze"
+    assert story["away_today"] == 2
+    states = dict(Handover.objects.values_list("state", "outgoing__display_name"))
+    assert states == {"open": "Beatrix Lowell", "signed": "Imogen Tanaka"}
+    assert story["handovers"] == 2
+    asked = Nomination.objects.get(state="open", reason__startswith="Code owners file")
+    assert predictions([asked.system])[asked.system_id].person == asked.nominee == first
+    assert story["authorities"] == Authority.objects.count() == 5 + 7
+    assert example_key() in Authority.objects.values_list("term__system__key", flat=True)
+
+
+def test_the_story_of_the_leaver(loaded: dict[str, Any]) -> None:
+    case = OffboardingCase.objects.get()
+    assert (case.person.display_name, case.state, case.source) == ("Quentin Abiodun", "open", "portal")
+    assert case.responsible.display_name == "Celeste Abara"
+    assert not case.person.is_active
+    assert case.counts["systems"] == case.counts["accepted"] == 6
+    assert waiting_systems(case).count() == 5
+    assert loaded["story"]["leavers"] == 1
+
+
+def test_the_story_of_the_mandate(loaded: dict[str, Any]) -> None:
+    charter = charter_in_force()
+    assert charter is not None
+    seats = {row.function.code: row.state for row in seat_signatures(charter)}
+    assert seats == {
+        "ciso": "missing",
+        "engineering": "signed",
+        "finance": "vacant",
+        "legal": "signed",
+        "ai_lead": "signed",
+        "board": "signed",
+    }
+    sent = RaciDraft.objects.get(state="sent")
+    assert (sent.unit, sent.system) == (None, None)
+    assert sent.acceptances.get().person.display_name == "Ingrid Castellanos"
+    override = RaciDraft.objects.get(state="in_force")
+    assert override.unit is not None
+    assert override.unit.code == "HHS"
+    assert Training.objects.filter(valid_until__lt=clock.local_date(clock.now())).exists()
+
+
+def test_the_story_of_the_findings(loaded: dict[str, Any]) -> None:
+    assert loaded["story"]["findings"] == Finding.objects.exclude(state="closed").count() > 10
+    assert sorted(CorrectiveAction.objects.values_list("state", flat=True)) == ["done", "planned"]
+    assert CorrectiveAction.objects.get(state="done").verifier is not None
+    accepted = RiskAcceptance.objects.get()
+    assert accepted.accepted_by.display_name == "Marguerite Oyelaran"
+    assert Finding.objects.filter(state="accepted").count() == 1
 
 
 def test_nothing_happens_in_the_future_or_before_the_start(loaded: dict[str, Any]) -> None:

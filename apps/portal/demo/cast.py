@@ -160,7 +160,7 @@ OTHERS = (
     Part("soren.achebe", "Søren Achebe", "Member of the AI oversight committee", role=RoleName.BOARD,
          sign_in="Board member"),
     Part("tilda.ferreira", "Tilda Ferreira", "Service desk analyst", sign_in="Employee"),
-    Part("quentin.abiodun", "Quentin Abiodun", "Programme manager (left)", leaves=True),
+    Part("quentin.abiodun", "Quentin Abiodun", "Programme manager, Road Safety Models", leaves=True),
 )  # fmt: skip
 
 CAST = (*SEATS, *HEADS, *OWNERS, *OTHERS)

@@ -7,9 +7,12 @@ from django.db.models import Count, Q
 from apps.attestations.models import Assignment
 from apps.attestations.queries import completion, latest_campaign
 from apps.common.clock import local_date, now
-from apps.people.models import Person
+from apps.directory.models import OffboardingCase
+from apps.findings.models import Finding
+from apps.people.models import Absence, Person
 from apps.readiness.queries import board
-from apps.registry.models import ImportRun, Nomination, System
+from apps.registry.models import Authority, CharterSignature, Handover, ImportRun, Nomination, RaciAcceptance, System
+from apps.registry.models.handover import RUNNING
 from apps.registry.queries import live
 
 
@@ -61,6 +64,20 @@ def campaign_figures() -> dict[str, Any]:
     }
 
 
+def story_figures() -> dict[str, int]:
+    """What today's story consists of: who stands in, what is handed over, who left, what is not as it should be."""
+    today = local_date(now())
+    return {
+        "away_today": Absence.objects.filter(starts_on__lte=today, ends_on__gte=today, cancelled_at=None).count(),
+        "authorities": Authority.objects.filter(ended_at=None).count(),
+        "handovers": Handover.objects.filter(state__in=RUNNING).count(),
+        "leavers": OffboardingCase.objects.filter(state=OffboardingCase.State.OPEN).count(),
+        "letters_waiting": RaciAcceptance.objects.filter(state=RaciAcceptance.State.OPEN).count(),
+        "charter_signatures": CharterSignature.objects.filter(withdrawn_at=None).count(),
+        "findings": Finding.objects.exclude(state=Finding.State.CLOSED).count(),
+    }
+
+
 def headline() -> str:
     """The first sentence of the board's page."""
     return str(board(now=now()).headline)
@@ -73,5 +90,6 @@ def summary() -> dict[str, Any]:
         "import": import_figures(),
         "owners": owner_figures(),
         "campaign": campaign_figures(),
+        "story": story_figures(),
         "headline": headline(),
     }

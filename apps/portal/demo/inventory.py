@@ -53,7 +53,7 @@ def load_owners(moments: Moments) -> bool:
     """Owners who accepted before the campaign opens, and critical systems. False where that has been done."""
     if System.objects.filter(owner_basis=System.Basis.ACCEPTED).exists():
         return False
-    people, pool = cast(), _Pool()
+    people, pool = cast(), Pool()
     parts = [part for part in CAST if part.accepts]
     accepted: list[System] = []
     for place, part in enumerate(parts):
@@ -78,7 +78,7 @@ def load_nominations(moments: Moments) -> bool:
     people = cast()
     nominees = [people[part.handle] for part in CAST if part.unit]
     units = {part.handle: part.unit for part in CAST if part.unit}
-    actor, pool = people[MANDATE_HOLDER], _Pool()
+    actor, pool = people[MANDATE_HOLDER], Pool()
     handles = list(units)
     for place in range(WAITING + OVERDUE + DECLINED):
         nominee = nominees[place % len(nominees)]
@@ -119,7 +119,7 @@ def _raise_tiers(systems: list[System], moments: Moments) -> None:
         )
 
 
-class _Pool:
+class Pool:
     """Live systems that nobody has accepted and nobody is asked about, agency by agency, in a mixed order."""
 
     def __init__(self) -> None:

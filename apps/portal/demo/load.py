@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.common.errors import Refused
-from apps.portal.demo import campaign, figures, inventory, people
+from apps.portal.demo import campaign, figures, inventory, leaver, mandate, people, story
 from apps.portal.demo.moments import Moments
 
 
@@ -53,4 +53,13 @@ def _steps(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
         ("campaign", lambda: campaign.load_campaign(moments)),
         ("nominations", lambda: inventory.load_nominations(moments)),
         ("answers", lambda: campaign.load_answers(moments)),
+        ("absences", lambda: story.load_absences(moments)),
+        ("authority", lambda: story.load_authority(moments)),
+        ("predictions", lambda: story.load_predictions(moments)),
+        ("handovers", lambda: story.load_handovers(moments)),
+        ("charter", lambda: mandate.load_charter(moments)),
+        ("trainings", lambda: mandate.load_trainings(moments)),
+        ("matrix", lambda: mandate.load_matrix(moments)),
+        ("leaver", lambda: leaver.load_leaver(moments)),
+        ("findings", lambda: leaver.load_findings(moments)),
     ]

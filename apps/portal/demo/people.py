@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.audit.rules import COMMAND
-from apps.people.actions import deactivate_person, grant_role, provision_person, seat_person
+from apps.people.actions import grant_role, provision_person, seat_person
 from apps.people.models import Person
 from apps.portal.demo.cast import AGENCIES, CAST, HEADS, MANDATE_HOLDER, SEATS, SHARED_PHRASE, ZONE, Part
 from apps.registry import actions as registry
@@ -98,8 +98,6 @@ def _connect(people: dict[str, Person], now: datetime) -> None:
             people[part.handle] = registry.change_person(person, actor=holder, now=now, **given)
         if part.role is not None:
             grant_role(person, part.role, actor=holder, now=now)
-        if part.leaves:
-            deactivate_person(person, actor=holder, now=now)
 
 
 def sign_ins() -> list[dict[str, str]]:
