@@ -111,7 +111,7 @@ class BulkForm(forms.Form):
                 label="Row", choices=[("", "Choose a row"), *domains], required=False
             )
             self.fields[f"party{number}"] = forms.ChoiceField(
-                label="Whom", choices=[("", "The person named beside"), *parties], required=False
+                label="Whom", choices=[("", "A person"), *parties], required=False
             )
             self.fields[f"person{number}"] = PersonField(label="Or a person", required=False)
             self.fields[f"letters{number}"] = forms.ChoiceField(label="Letter", choices=LETTERS[1:], required=False)
