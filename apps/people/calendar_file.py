@@ -43,7 +43,7 @@ def read_calendar(content: bytes, zone: ZoneInfo) -> CalendarFile:
     """The absences in a file, timed ones by the clock of a zone. Raises Refused that names the entry or line."""
     if len(content) > LARGEST_FILE:
         raise Refused(f"The file is larger than {LARGEST_FILE // 1024} KiB. Export only the absences.")
-    events = _calendar(content).walk("VEVENT")
+    events = [entry for entry in _calendar(content).walk("VEVENT") if isinstance(entry, Event)]
     if len(events) > MOST_ENTRIES:
         raise Refused(f"The file has {len(events)} entries; {MOST_ENTRIES} fit. Export only the absences.")
     days: list[Days] = []
@@ -62,7 +62,7 @@ def read_calendar(content: bytes, zone: ZoneInfo) -> CalendarFile:
 def _calendar(content: bytes) -> Calendar:
     try:
         text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-        return Calendar.from_ical(text)  # type: ignore[return-value]
+        return Calendar.from_ical(text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         place = _bad_line(content)
         where = f"Line {place} is no line of a calendar file. " if place else ""
@@ -112,11 +112,11 @@ def _days(event: Event, place: int, zone: ZoneInfo) -> Days | None:
 def _bounds(event: Event, place: int) -> tuple[Any, Any]:
     """Begin and end as the entry gives them: two dates, or two moments with or without a zone."""
     remedy = "Correct it in your calendar and export again; nothing was changed."
-    begins = _moment(event, "DTSTART")
+    begins: Any = _moment(event, "DTSTART")
     if begins is None:
         raise Refused(f"Entry {place} has no first day that can be read. {remedy}")
     timed = isinstance(begins, datetime)
-    ends = _moment(event, "DTEND")
+    ends: Any = _moment(event, "DTEND")
     if ends is None and "DTEND" in event:
         raise Refused(f"Entry {place} has no last day that can be read. {remedy}")
     if ends is None:

@@ -41,7 +41,7 @@ class AbsenceOut(serializers.Serializer[Absence]):
     starts_on = serializers.DateField()
     ends_on = serializers.DateField()
     delegate = AbsencePersonOut(allow_null=True)
-    source = serializers.ChoiceField([source.value for source in Absence.Source])
+    origin = serializers.ChoiceField([source.value for source in Absence.Source], source="source")
     cancelled_at = serializers.DateTimeField(allow_null=True)
 
 

@@ -18,6 +18,7 @@ from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
 from apps.registry import actions as registry
+from apps.registry.actions.charter import draft_charter
 from apps.registry.actions.imports import receive_import
 from apps.registry.models import System
 from apps.registry.rules.imports import template_csv
@@ -26,6 +27,7 @@ from tests.factories import NOW, a_system
 from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, an_action
 from tests.handovers import begin
+from tests.registry.test_charter import in_force, signed
 
 ROLES = ("anonymous", "ivan", "dov", "ada", "cleo", "bo", "eve", "mara")
 
@@ -93,6 +95,11 @@ PAGES: dict[str, str] = {
     "portal:system_history": OWNER_AND_READERS,
     "portal:blind_spots": EVERYBODY,
     "portal:blind_spots_csv": EVERYBODY,
+    "portal:mandate": EVERYBODY,
+    "portal:mandate_draft": ADMINISTERS,
+    "portal:mandate_sign": "L L 403 403 200 403 403 403",
+    "portal:mandate_version": EVERYBODY,
+    "portal:mandate_withdraw": "L L 403 403 200 403 403 403",
     "portal:people": EVERYBODY,
     "portal:person": EVERYBODY,
     "portal:person_new": ADMINISTERS,
@@ -191,9 +198,14 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     people_file = receive_people_file(
         file_name="p.csv", content=people_csv().encode(), complete=False, actor=cast.mara, now=NOW
     )
+    signature = signed(cast, in_force(cast))
+    draft_charter(actor=cast.mara, now=NOW)
     asked = asked_for_an_a(System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW + timedelta(hours=2))
     key, period = {"key": "SYS-ADA"}, {"period": "2026Q4"}
     return {
+        "function": {"function": "ciso"},
+        "number": {"number": 1},
+        "signature_id": {"signature_id": signature.pk},
         "acceptance_id": {"acceptance_id": asked.pk},
         "domain": {"domain": "access-management"},
         "handover_id": {"handover_id": handed_over.pk},

@@ -47,7 +47,8 @@ NO_VERBS = {
     *raci_verbs.NO_VERBS,
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "cancel_handovers_of", "grant_offered", "offer_authority", "take_over",  # parts of verbs about owners
-    "acting_head_above", "answer_due", "apply_interim_changes", "head_above", "interim_changes", "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
+    "acting_head_above", "answer_due", "apply_interim_changes", "head_above", "interim_changes",
+    "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
     "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched", "revoke_tokens_of",
 }  # fmt: skip
 

@@ -35,7 +35,7 @@ def _wanted(people: Collection[uuid.UUID]) -> Granted:
     roles = {name.lower(): role for name, role in settings.SCIM_ROLE_GROUPS.items()}
     if not roles:
         return set()
-    members = ScimGroup.members.through.objects.filter(
+    members = ScimGroup.members.through._default_manager.filter(
         scimgroup__name_key__in=roles, scimuser__person__in=people, scimuser__person__is_active=True
     )
     found = members.values_list("scimuser__person", "scimgroup__name_key")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -29,6 +29,7 @@ from apps.registry.actions import change_person
 from apps.registry.models import Unit
 
 SOURCE = "scim"
+T = TypeVar("T")
 
 
 def one_at_a_time() -> None:
@@ -275,7 +276,7 @@ def _named(reference: str) -> Person | None:
     return user.person if user else None
 
 
-def checked(act: Callable[[], Any]) -> Any:
+def checked(act: Callable[[], T]) -> T:
     """What the database or a rule says, in the words of the protocol."""
     try:
         return act()

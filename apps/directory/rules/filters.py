@@ -256,7 +256,7 @@ def _compared(node: Compare, found: Any) -> bool:
         return found not in (None, "", [], {})
     left, right = _plain(found), _plain(node.value)
     if node.op in ("eq", "ne"):
-        return (left == right) == (node.op == "eq")
+        return bool(left == right) == (node.op == "eq")
     if not isinstance(left, str) or not isinstance(right, str):
         return False
     tests = {"co": right in left, "sw": left.startswith(right), "ew": left.endswith(right)}

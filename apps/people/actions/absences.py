@@ -212,7 +212,9 @@ def refresh_absences(*, now: datetime) -> list[UUID]:
     """
     day = local_date(now)
     near = Q(starts_on__lte=day + timedelta(days=2), ends_on__gte=day - timedelta(days=2))
-    begin, end, people = [], [], set()
+    begin: list[int] = []
+    end: list[int] = []
+    people: set[UUID] = set()
     candidates = Absence.objects.filter(Q(in_force=True) | near, cancelled_at=None)
     for row in candidates.values_list("pk", "person_id", "person__time_zone", "starts_on", "ends_on", "in_force"):
         pk, person_id, zone, starts_on, ends_on, in_force = row

@@ -92,7 +92,7 @@ class Load:
         return "Deputy" if self.next_in_line == self.person.deputy else "Line manager"
 
 
-def loads(filters: WorkloadFilters) -> QuerySet[System, dict[str, Any]]:
+def loads(filters: WorkloadFilters) -> QuerySet[System, Any]:
     """One row for each person who answers for a live system: owner, accepted, interim. A query set."""
     found = live(System.objects.all()).order_by()
     for word in filters.q.split():

@@ -1,5 +1,6 @@
 """A person's availability: absences, delegation, a calendar file."""
 
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -74,7 +75,7 @@ def _add(request: HttpRequest, person: Person) -> HttpResponse:
     actor, form = signed_in(request), AbsenceForm(request.POST, person=person)
     if form.is_valid():
         given = form.cleaned_data
-        days = {"starts_on": given["starts_on"], "ends_on": given["ends_on"]}
+        days: dict[str, Any] = {"starts_on": given["starts_on"], "ends_on": given["ends_on"]}
         try:
             if given["kind"] == Absence.Kind.DELEGATED:
                 absence = verbs.delegate(person, given["delegate"], actor=actor, now=clock.now(), **days)
@@ -112,7 +113,12 @@ def _cancel(request: HttpRequest, person: Person) -> HttpResponse:
 def _restore(request: HttpRequest, person: Person) -> HttpResponse:
     """Undo a cancellation: the same days and delegate, as a new entry."""
     old = _found(person, request.POST.get("absence", ""), cancelled=True)
-    days = {"starts_on": old.starts_on, "ends_on": old.ends_on, "actor": signed_in(request), "now": clock.now()}
+    days: dict[str, Any] = {
+        "starts_on": old.starts_on,
+        "ends_on": old.ends_on,
+        "actor": signed_in(request),
+        "now": clock.now(),
+    }
     try:
         if old.kind == Absence.Kind.DELEGATED and old.delegate is not None:
             verbs.delegate(person, old.delegate, **days)
