@@ -44,11 +44,15 @@ PAGES = {
     "blind spots, all domains": "/ownership/?domains=all",
     "systems, by who holds the A": "/systems/?domain=acting-on-cost&held_by=nobody",
     "people": "/people/",
-    "directory, people file": "/directory/import/",
-    "directory, tokens": "/directory/tokens/",
+    "mandate": "/ownership/mandate/",
     "workload": "/ownership/people/",
     "availability": "/profile/availability/",
     "units": "/units/",
+}
+ADMINISTERED = {
+    "directory, leavers": "/directory/leavers/",
+    "directory, people file": "/directory/import/",
+    "directory, tokens": "/directory/tokens/",
 }
 API = {
     "api systems": "/api/v1/systems/",
@@ -68,6 +72,10 @@ def measured(systems: int) -> dict[str, int]:
     reader = Person.objects.get(email=data.READER)
     _, secret = issue_token(reader, name="Counts", scopes=["read"], actor=reader, now=clock.now())
     found = {name: statements(client, path) for name, path in PAGES.items()}
+    client.force_login(
+        Person.objects.get(email="mandate@example.org"), "allauth.account.auth_backends.AuthenticationBackend"
+    )
+    found |= {name: statements(client, path) for name, path in ADMINISTERED.items()}
     program = Client(headers={"Authorization": f"Bearer {secret}"})
     return found | {name: statements(program, path) for name, path in API.items()}
 
