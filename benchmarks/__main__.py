@@ -1,7 +1,8 @@
 """`python -m benchmarks`: every measurement of the project, one after the other."""
 
-from benchmarks import blind_spots, imports, pages
+from benchmarks import blind_spots, imports, leavers, pages
 
 pages.main()
 blind_spots.main()
 imports.main()
+leavers.main()

@@ -96,10 +96,10 @@ def run() -> dict[str, Any]:
             loaded = json.loads(python(environ, "-m", "benchmarks.data", str(systems)))
             as_autovacuum(environ["DATABASE_OWNER_URL"])
             floors = json.loads(python(environ, "-m", "benchmarks.pages", "floors", json.dumps(_samples(systems))))
-            with _gunicorn(environ, "govportal.wsgi") as (port, worker):
+            with gunicorn(environ, "govportal.wsgi") as (port, worker):
                 lines += _measured(systems, port, worker, loaded, floors)
                 workers[str(systems)] = round(worker.memory_info().rss / 1024 / 1024, 1)
-            with _gunicorn(environ, "benchmarks.bare") as (port, _):
+            with gunicorn(environ, "benchmarks.bare") as (port, _):
                 bare = statistics.median(_timed(port, "", lambda n: "/", range(ROUNDS)))
     return {
         "bench": "pages",
@@ -190,7 +190,7 @@ def python(environ: dict[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def _gunicorn(environ: dict[str, str], module: str) -> Iterator[tuple[int, psutil.Process]]:
+def gunicorn(environ: dict[str, str], module: str) -> Iterator[tuple[int, psutil.Process]]:
     """One worker on a free port; yields the port and the worker's process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
