@@ -16,10 +16,8 @@ from apps.common.clock import local_date
 from apps.findings.models import Finding
 from apps.findings.queries import open_for_system
 from apps.people.models import Person
-from apps.people.rules import FUNCTIONS
 from apps.portal.queries.answers import Answer, answer_for, day_words
-from apps.registry.models import GovernanceDomain, OwnershipTerm, System, Unit
-from apps.registry.queries.raci import OWNER_PARTY, Party, effective_matrix
+from apps.registry.models import OwnershipTerm, System, Unit
 from apps.registry.rules import Stage
 from apps.registry.rules.imports.contacts import ContactClass, contact_class
 
@@ -198,93 +196,3 @@ def _attested(reader: Person, system: System, status: SystemStatus | None, owner
     if status.overdue:
         return Check(name, False, f"Overdue for {period}", f"was due {due}", owner, href)
     return Check(name, None, f"Open for {period}", f"due {due}", owner, href)
-
-
-LETTER_WORDS = {"A": "Accountable", "R": "Responsible", "C": "Consulted", "I": "Informed"}
-
-
-def _nobody(person: Person | None) -> bool:
-    return person is None or not person.is_active
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one party has in one domain: "A", "R", "AR", … or nothing."""
-
-    letters: str
-    party: str
-    person: Person | None
-
-    @property
-    def main(self) -> str:
-        return self.letters[:1]
-
-    @property
-    def words(self) -> str:
-        """For those who hear the table."""
-        return " and ".join(f"{letter}, {LETTER_WORDS[letter]}" for letter in self.letters)
-
-    @property
-    def is_hole(self) -> bool:
-        """An A that resolves to nobody who is active."""
-        return "A" in self.letters and _nobody(self.person)
-
-
-@dataclass(frozen=True)
-class MatrixRow:
-    """A domain: a cell per column, where the row comes from, and who is accountable."""
-
-    domain: GovernanceDomain
-    cells: list[Cell]
-    source: str
-    accountable: Party | None
-
-    @property
-    def is_hole(self) -> bool:
-        return self.accountable is None or _nobody(self.accountable.person)
-
-    @property
-    def held(self) -> list[Cell]:
-        """The cells with a letter, A first, for the list on a phone."""
-        return sorted((cell for cell in self.cells if cell.letters), key=lambda cell: "ARCI".index(cell.main))
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Rows of the matrix that belong together."""
-
-    name: str
-    rows: list[MatrixRow]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """The effective matrix as a table: a column per party, rows by layer."""
-
-    columns: list[tuple[str, Person | None]]
-    layers: list[Layer]
-    holes: int
-
-
-def matrix_of(system: System) -> Matrix:
-    """Who is accountable, responsible, consulted and informed. Three queries."""
-    rows = effective_matrix(system)
-    columns: dict[str, Person | None] = {OWNER_PARTY: system.owner}
-    for party in sorted((party for row in rows for party in row.parties), key=_place):
-        columns.setdefault(party.party, party.person)
-    layers: dict[str, list[MatrixRow]] = {}
-    for row in rows:
-        cells = [Cell(_ordered(row.letters_of(party)), party, person) for party, person in columns.items()]
-        source = row.parties[0].source if row.parties else "nowhere"
-        layers.setdefault(row.domain.layer, []).append(MatrixRow(row.domain, cells, source, row.accountable))
-    holes = sum(row.is_hole for found in layers.values() for row in found)
-    return Matrix(list(columns.items()), [Layer(name, found) for name, found in layers.items()], holes)
-
-
-def _place(party: Party) -> int:
-    """Seats stand in the order of the default matrix, people named for this system after them."""
-    return list(FUNCTIONS).index(party.function) if party.function in FUNCTIONS else len(FUNCTIONS)
-
-
-def _ordered(letters: str) -> str:
-    return "".join(letter for letter in "ARCI" if letter in letters)

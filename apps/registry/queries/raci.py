@@ -55,10 +55,6 @@ class Row:
     def accountable(self) -> Party | None:
         return next((party for party in self.parties if party.letter == "A"), None)
 
-    def letters_of(self, party: str) -> str:
-        """The letters that a party has here, such as "AR"."""
-        return "".join(p.letter for p in self.parties if p.party == party)
-
 
 def effective_matrix(system: System) -> list[Row]:
     """Every domain with who is accountable, responsible, consulted and informed for this system. Three queries."""
