@@ -9,18 +9,20 @@ from apps.directory.actions import bring_back, offboard
 from apps.directory.models import OffboardingCase
 from apps.findings.actions import accept_risk, complete_action, plan_action, sweep_registry
 from apps.findings.models import CorrectiveAction, Finding
-from apps.findings.queries.authority import authority_over
 from apps.people.models import Person
 from apps.portal.demo.cast import CAST, FIRST_OWNER, MANDATE_HOLDER
 from apps.portal.demo.inventory import Pool
 from apps.portal.demo.moments import Moments
 from apps.portal.demo.people import cast
+from apps.portal.demo.story import AWAY
 from apps.registry import actions as registry
-from apps.registry.rules.breaches import Severity
+from apps.registry.queries.cover import NO_DEPUTY, OVER_CAP
 
 # The agency whose systems the leaver answered for, and how many; the head there is the line manager.
 AGENCY, LEFT_SYSTEMS = "DOT", 6
 MANAGER = next(part.handle for part in CAST if part.heads == AGENCY)
+# Who has one system more than the cap, and who answers without a deputy.
+JUST_ABOVE, WITHOUT_DEPUTY = "winona.becker", "marisol.greene"
 LEAVER = next(part.handle for part in CAST if part.leaves)
 
 
@@ -54,41 +56,45 @@ def load_findings(moments: Moments) -> bool:
         return False
     people = cast()
     sweep_registry(now=moments.working_hour(3, 0) - timedelta(hours=6))
-    holder, first = people[MANDATE_HOLDER], people[FIRST_OWNER]
-    _plan(first, holder, moments)
-    _accept(holder, moments)
+    _plan(people, moments)
+    _accept(people, moments)
     return True
 
 
-def _plan(person: Person, planner: Person, moments: Moments) -> None:
-    """Two actions of the first owner's: one planned, one done and waiting for somebody else's look."""
-    findings = Finding.objects.filter(state=Finding.State.OPEN).order_by("code", "subject")
-    mine = [*findings.filter(person=person)[:2], *findings.exclude(person=person)[:2]][:2]
-    for place, finding in enumerate(mine):
-        action = plan_action(
-            finding,
-            what="Name somebody who can do it, and write down by when." if place else "Put it right with the vendor.",
-            person=person,
-            due_on=local_date(moments.now) + timedelta(days=9 + place),
-            actor=planner,
-            now=moments.working_hour(2, 90 + 7 * place),
-        )
-        if place == 0:
-            at = min(moments.working_hour(1, 310), moments.now - timedelta(minutes=6))
-            complete_action(action, evidence="The ticket is closed, and the record shows it.", actor=person, now=at)
+def _about(check: str, person: Person) -> Finding:
+    return Finding.objects.get(code=check, subject=f"person:{person.pk}", source=Finding.Source.SWEEP)
 
 
-def _accept(holder: Person, moments: Moments) -> None:
+def _plan(people: dict[str, Person], moments: Moments) -> None:
+    """Two people stand above the cap. For one it is planned what is done, for one it is done and waits for a look."""
+    holder, day = people[MANDATE_HOLDER], local_date(moments.now)
+    plan_action(
+        _about(OVER_CAP, people[AWAY]),
+        what="Nominate Imogen Tanaka for the research systems among them, as agreed with both.",
+        person=people[FIRST_OWNER],
+        due_on=day + timedelta(days=9),
+        actor=holder,
+        now=moments.working_hour(2, 90),
+    )
+    winona = people[JUST_ABOVE]
+    action = plan_action(
+        _about(OVER_CAP, winona),
+        what="Hand one system to Idris Valente, who runs it day by day.",
+        person=winona,
+        due_on=day + timedelta(days=10),
+        actor=holder,
+        now=moments.working_hour(2, 97),
+    )
+    done = min(moments.working_hour(1, 310), moments.now - timedelta(minutes=6))
+    complete_action(action, evidence="He said yes on the phone, and signs this week.", actor=winona, now=done)
+
+
+def _accept(people: dict[str, Person], moments: Moments) -> None:
     """One risk is accepted for two months by who has the authority."""
-    at = min(moments.working_hour(1, 350), moments.now - timedelta(minutes=5))
-    mild = Finding.objects.filter(state=Finding.State.OPEN, severity__in=[Severity.MEDIUM, Severity.LOW])
-    for finding in mild.exclude(person=holder).order_by("code", "subject"):
-        if authority_over(finding, holder) is not None:
-            accept_risk(
-                finding,
-                reason="The budget year ends in two months. Until then the review is done by hand every week.",
-                until=local_date(moments.now) + timedelta(days=60),
-                actor=holder,
-                now=at,
-            )
-            return
+    accept_risk(
+        _about(NO_DEPUTY, people[WITHOUT_DEPUTY]),
+        reason="Her deputy begins in two months. Until then her line manager stands in, and both know.",
+        until=local_date(moments.now) + timedelta(days=60),
+        actor=people[MANDATE_HOLDER],
+        now=min(moments.working_hour(1, 350), moments.now - timedelta(minutes=5)),
+    )

@@ -29,8 +29,8 @@ AWAY_BEFORE, AWAY_AFTER = 4, 10
 # The two who exchange a system each, and what the outgoing one writes.
 COLLEAGUE = "imogen.tanaka"
 JUDGEMENT = (
-    "The model is sound; the intake is not. Two clinics still send scans without consent flags, and nobody downstream "
-    "notices. Ask for the weekly count of rejected scans before you believe the accuracy figure."
+    "The model is sound; what goes into it is not. Two teams still send records that nobody has checked, and it does "
+    "not notice. Ask for the weekly count of rejected records before you believe the accuracy figure."
 )
 VENDOR = "Account manager: Ottilie Brandt, +1 202 555 0177. Severity 1: the number on the contract's last page."
 # Systems of the first owner, besides the critical ones, on which authority is granted.
