@@ -32,6 +32,7 @@ from apps.registry.models import Authority, Handover, Nomination, RaciDraft, Sys
 from apps.registry.queries.charter import charter_in_force, seat_signatures
 from apps.registry.queries.prediction import predictions
 from tests import databases
+from tests.portal.visitor_tour import Visitor, walks
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,18 @@ def test_the_story_of_the_findings(loaded: dict[str, Any]) -> None:
     accepted = RiskAcceptance.objects.get()
     assert accepted.accepted_by.display_name == "Marguerite Oyelaran"
     assert Finding.objects.filter(state="accepted").count() == 1
+
+
+def test_ten_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
+    known = {line["role"]: line for line in loaded["sign_ins"]}
+    visitors: dict[str, Visitor] = {}
+    taken = walks()
+    assert {walk.role for walk in taken} == set(known)
+    assert max(walk.step for walk in taken) == 10
+    for walk in taken:
+        if walk.role not in visitors:
+            visitors[walk.role] = Visitor(known[walk.role]["email"], known[walk.role]["password"])
+        visitors[walk.role].take(walk)
 
 
 def test_nothing_happens_in_the_future_or_before_the_start(loaded: dict[str, Any]) -> None:
