@@ -129,7 +129,7 @@ def test_who_takes_the_seat_signs_anew(cast: Cast) -> None:
     people.seat_person("ciso", cast.nils, actor=cast.mara, now=LATER)
     assert states(charter)["ciso"] == "holder_left"
     breach = next(one for one in charter_breaches(LATER) if one.subject == "ciso")
-    assert breach.title == "Cleo Marchetti signed the charter as CISO and does not hold the seat any more"
+    assert breach.title == "Cleo Marchetti signed the charter as CISO and does not hold the seat any more."
     assert breach.person_id == cast.nils.pk
     signed(cast, charter, actor=cast.nils, typed_name="Nils Okafor")
     assert states(charter)["ciso"] == "signed"
@@ -146,7 +146,7 @@ def test_a_withdrawn_signature_is_a_breach_with_its_reason(cast: Cast) -> None:
         verbs.withdraw_charter_signature(signature, reason="No", actor=cast.lea, now=LATER)
     verbs.withdraw_charter_signature(signature, reason="No budget", actor=cast.cleo, now=LATER)
     titles = {one.subject: one.title for one in charter_breaches(LATER)}
-    assert titles["ciso"] == "CISO withdrew the signature under the charter: No budget"
+    assert titles["ciso"] == "CISO withdrew the signature under the charter: No budget."
     with pytest.raises(Refused, match="already"):
         verbs.withdraw_charter_signature(signature, reason="Again", actor=cast.cleo, now=LATER)
 

@@ -64,6 +64,16 @@ class OffboardingCase(models.Model):
     def __str__(self) -> str:
         return f"leaver {self.person_id}"
 
+    @property
+    def source_words(self) -> str:
+        """Where the news came from, inside a sentence."""
+        return {
+            "portal": "a person in the portal",
+            "scim": "the identity provider",
+            "hr_file": "the HR file",
+            "command": "the command line",
+        }[self.source]
+
 
 class HandedOver(models.Model):
     """A system that passed from a leaver to an interim owner. Done when somebody has accepted it, or it is retired."""

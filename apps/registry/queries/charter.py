@@ -177,4 +177,5 @@ def _of_holder(holder: Person) -> Iterator[Breach]:
 def _breach(
     check: str, subject: str, title: str, remedy: str, person: UUID, severity: Severity, domain: str | None = None
 ) -> Breach:
-    return Breach(check, Level.WARN, severity, subject, title, remedy, person, domain=domain, path=PATH)
+    said, remedy = f"{title.removesuffix('.')}.", f"{remedy}."
+    return Breach(check, Level.WARN, severity, subject, said, remedy, person, domain=domain, path=PATH)
