@@ -11,10 +11,13 @@ from django.urls import reverse
 
 from apps.attestations.actions import open_campaign
 from apps.audit.rules import COMMAND
+from apps.directory.actions import offboard
 from apps.portal.queries.home import SINGLY, due_words, greeting, home_page
 from apps.registry import actions as registry
 from apps.registry.models import System
-from tests.cast import BEGINNING
+from tests.cast import BEGINNING, Cast
+from tests.factories import NOW, a_system
+from tests.registry.test_charter import in_force, signed
 
 LATER = BEGINNING + timedelta(days=1)
 
@@ -154,3 +157,16 @@ def test_a_long_name_is_cut_in_a_duty(cast: Any) -> None:
     (need,) = home_page(cast.ada, LATER).needs
     assert need.title.endswith("…")
     assert len(need.title) < 140
+
+
+def test_the_charter_and_a_leaver_need_somebody(cast: Cast, browse: Any) -> None:
+    charter = in_force(cast)
+    a_system(cast, owner=cast.ada)
+    offboard(cast.ada, actor=cast.mara, now=NOW)
+    lea = browse(cast.lea).get("/").content.decode()
+    assert "Sign the charter of AI governance for General Counsel" in lea
+    una = browse(cast.una).get("/").content.decode()
+    assert "Find owners for what Ada Nwosu left" in una
+    assert "1 system waits for somebody to accept." in una
+    signed(cast, charter)
+    assert "Sign the charter" not in browse(cast.cleo).get("/").content.decode()

@@ -34,6 +34,13 @@ def cases_for(reader: Person) -> QuerySet[OffboardingCase]:
     return counted.order_by(F("closed_at").desc(nulls_first=True), "due_on", "pk")
 
 
+def open_cases_of(responsible: Person) -> QuerySet[OffboardingCase]:
+    """The open cases that a person sees to, the nearest date first; each with `left`."""
+    cases = OffboardingCase.objects.filter(responsible=responsible, state=OffboardingCase.State.OPEN)
+    counted = cases.select_related("person").annotate(left=Count("handed_over", filter=LEFT))
+    return counted.order_by("due_on", "pk")
+
+
 def waiting_systems(case: OffboardingCase | None = None) -> QuerySet[HandedOver]:
     """What passed on and nobody has accepted yet: of one case, or of all."""
     rows = HandedOver.objects.all() if case is None else case.handed_over.all()

@@ -14,12 +14,16 @@ from apps.attestations.queries import status_by_system, waiting_for
 from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Period
 from apps.common.clock import local_date, zone_named
+from apps.common.workdays import add_working_days
+from apps.directory.queries.cases import open_cases_of
 from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import findings_for, planned_for, to_verify_by
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
+from apps.registry.actions.ownership import ANSWER_WITHIN
 from apps.registry.models import GovernanceDomain, Handover, Nomination, RaciAcceptance, System
 from apps.registry.queries import live, on_record
+from apps.registry.queries.charter import seats_to_sign
 from apps.registry.queries.handover import handovers_waiting_for
 from apps.registry.queries.systems import by_tier
 
@@ -35,7 +39,7 @@ NAME_SHOWN = 90
 class Need:
     """One duty: what, by when, and the next action."""
 
-    kind: str  # attestation | nomination | handover | finding
+    kind: str  # attestation | nomination | handover | finding | letters | charter | leaver
     title: str
     text: str
     due_on: date
@@ -110,12 +114,15 @@ def home_page(person: Person, now: datetime) -> HomePage:
     needs += [_handover(handover, person, today) for handover in handovers]
     letters = _letters(person, today)
     needs += letters
+    charter = [_charter(seat, today) for seat in seats_to_sign(person)]
+    leavers = [_leaver(case, today) for case in open_cases_of(person)[:SHOWN]]
+    needs += charter + leavers
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
         needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations + nominated + findings + len(handovers) + len(letters),
+        needs_total=attestations + nominated + findings + len(handovers) + len(letters) + len(charter) + len(leavers),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
@@ -184,6 +191,36 @@ def _nomination(nomination: Nomination, today: date) -> Need:
         url=reverse("portal:nomination", args=[nomination.pk]),
         action="Review",
         about=nomination.system.name,
+    )
+
+
+def _charter(seat: Any, today: date) -> Need:
+    """`seat` comes with `asked_at`, since when its signature is wanted."""
+    asked_on: date = local_date(seat.asked_at)
+    return Need(
+        kind="charter",
+        title=f"Sign the charter of AI governance for {seat.function.seat_title}",
+        text=f"In force since {day_words(asked_on)}. Sign it, or say why not.",
+        due_on=add_working_days(asked_on, ANSWER_WITHIN),
+        today=today,
+        url=reverse("portal:mandate_sign", args=[seat.function_id]),
+        action="Read and sign",
+        about="the charter",
+    )
+
+
+def _leaver(case: Any, today: date) -> Need:
+    """`case` comes with `left`, how many systems nobody has accepted yet."""
+    left: int = case.left
+    return Need(
+        kind="leaver",
+        title=f"Find owners for what {case.person.display_name} left",
+        text=f"{left:,} system{'' if left == 1 else 's'} wait{'s' if left == 1 else ''} for somebody to accept.",
+        due_on=case.due_on,
+        today=today,
+        url=reverse("directory:case", args=[case.pk]),
+        action="Open",
+        about=f"what {case.person.display_name} left",
     )
 
 

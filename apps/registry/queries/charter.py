@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from apps.people.models import Function, Person, Seat
 from apps.registry.models import Charter, CharterDomain, CharterSignature, GovernanceDomain
@@ -79,6 +79,16 @@ def seat_signatures(charter: Charter) -> list[SeatSignature]:
         SeatSignature(seat.function, seat.holder, newest.get(seat.function_id))
         for seat in seats.order_by("function__position")
     ]
+
+
+def seats_to_sign(person: Person) -> QuerySet[Seat]:
+    """The seats for which a person has not signed the charter in force; each with `asked_at`. One query."""
+    charter = Charter.objects.filter(state=Charter.State.IN_FORCE)
+    mine = CharterSignature.objects.filter(
+        charter__state=Charter.State.IN_FORCE, function=OuterRef("function"), signer=person, withdrawn_at=None
+    )
+    seats = Seat.objects.filter(Exists(charter), ~Exists(mine), holder=person, function__in=SIGNING_SEATS)
+    return seats.annotate(asked_at=Subquery(charter.values("in_force_from")[:1])).select_related("function")
 
 
 def without_authority(charter: Charter) -> QuerySet[CharterDomain]:
