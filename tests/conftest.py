@@ -126,6 +126,15 @@ def browse() -> Callable[[Any], Client]:
     return signed_in
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all journeys of this process: a second driver can't run beside the first."""
+    from tests.browsers import chromium
+
+    with chromium() as found:
+        yield found
+
+
 @pytest.fixture
 def fresh_connection() -> Iterator[None]:
     """Close this thread's connection when the test ends, for tests with threads."""

@@ -1,7 +1,6 @@
 """A real server and a real browser, on a database of the journey's own."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,25 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests import databases
 from tests.cast import PASSWORD
 
-# The browser's driver runs an event loop in this thread; Django only has to know that we mean it.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-
 ROOT = Path(__file__).resolve().parent.parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @dataclass
@@ -81,18 +67,6 @@ def site(committed_db: str) -> Iterator[Site]:
     yield Site(f"http://localhost:{port}", committed_db)
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=20)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium; nothing is downloaded."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail("There is no Chromium. Install it (Debian: apt-get install chromium) and run the tests again.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 REPORTS = """window.reports = [];

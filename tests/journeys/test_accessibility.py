@@ -24,6 +24,7 @@ from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
 from tests.journeys.conftest import Site
+from tests.journeys.looks import AXE
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
 
@@ -32,7 +33,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "390": {"viewport": {"width": 390, "height": 844}},
 }
-AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""A running portal and a browser, as the journeys have them."""
+"""A running portal and windows on it, as the journeys have them."""
 
-from tests.journeys.conftest import browser, site, visit
+from tests.journeys.conftest import site, visit
 
-__all__ = ["browser", "site", "visit"]
+__all__ = ["site", "visit"]

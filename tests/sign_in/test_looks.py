@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.journeys.conftest import Site, Visit, free_port, start_web
-from tests.journeys.test_accessibility import AXE
+from tests.journeys.looks import AXE
 from tests.sign_in.test_passkey_journey import add, authenticator, sign_out, type_password
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
