@@ -141,6 +141,7 @@ def test_a_then_r_is_both_and_delete_clears(system: System, visit: Any) -> None:
     assert focused(page).startswith("A, Accountable and R, Responsible: Cost attribution, Mara Lindt")
     page.keyboard.press("Delete")
     expect(page.locator("#row-cost-attribution [data-letters=AR]")).to_have_count(0)
+    expect(page.locator("#row-cost-attribution [aria-busy=true]")).to_have_count(0)
     page.reload()
     expect(page.locator("#row-cost-attribution [data-letters=AR]")).to_have_count(0)
     assert window.complaints == []

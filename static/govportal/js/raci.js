@@ -110,6 +110,7 @@
         const answer = await fetch(editor.dataset.cellUrl, {
           method: "POST",
           body,
+          keepalive: true, // a change made just before leaving the page still arrives
           headers: { "X-CSRFToken": one("[name=csrfmiddlewaretoken]").value, "X-Requested-With": "fetch" },
         });
         const html = await answer.text();
