@@ -78,9 +78,9 @@ def leaves_soon(leaving_on: date | None, today: date) -> bool:
 # Local parts that name a duty or a team. Such an address reaches whoever reads it today: nobody answers.
 ROLE_WORDS = {
     "admin", "agency", "ai", "caio", "cdaio", "cdo", "ciso", "compliance", "contact", "data", "desk", "feedback",
-    "governance", "group", "help", "helpdesk", "info", "inquiries", "mail", "noreply", "office", "open",
-    "operations", "policy", "postmaster", "press", "privacy", "public", "security", "service", "shared",
-    "support", "tbd", "team", "use", "webmaster",
+    "governance", "group", "guest", "help", "helpdesk", "info", "inquiries", "mail", "nobody", "noreply", "office",
+    "open", "operations", "placeholder", "policy", "postmaster", "press", "privacy", "public", "security", "service",
+    "shared", "support", "svc", "tba", "tbd", "team", "unassigned", "unknown", "use", "webmaster",
 }  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def _offboard(person: Person, *, actor: Actor, now: datetime, reason: str, sourc
     heir = successor_of(person, now=now)
     changes = _hand_over(person, case, heir, actor=actor, now=now, cause=cause)
     people.deactivate_person(person, actor=actor, now=now, cause=cause)
+    leavers.sync_what_they_see(person)
     revoke_tokens_of(person, actor=actor, now=now, cause=cause)
     return _opened(case, changes, heir, now)
 
@@ -130,8 +131,7 @@ def _opened(case: OffboardingCase, changes: list[InterimChange], heir: Person, n
                 had_accepted=change.system.owner_basis == System.Basis.ACCEPTED,
             )
             for change in changes
-        ],
-        batch_size=2000,
+        ]
     )
     enqueue_many(_notes(case, changes), now=now)
     return case
@@ -173,9 +173,11 @@ def bring_back(person: Person, *, actor: Actor, now: datetime) -> Person:
 
     Raises Refused for an active person.
     """
+    leavers.lock_systems_of(person)
     person = Person.objects.select_for_update().get(pk=person.pk)
     Person.objects.filter(pk=person.pk).update(leaving_on=None)
     back = people.reactivate_person(person, actor=actor, now=now)
+    leavers.sync_what_they_see(back)
     OffboardingCase.objects.filter(person=person, state=OffboardingCase.State.OPEN).update(
         state=OffboardingCase.State.CAME_BACK, closed_at=now
     )

@@ -22,7 +22,8 @@ UNION SELECT s.id, c.person_id FROM registry_system s
     JOIN registry_unit u ON u.id = s.unit_id
     CROSS JOIN LATERAL (VALUES (a.delegate_id), (CASE WHEN a.kind = 'away' THEN p.line_manager_id END),
         (CASE WHEN a.kind = 'away' THEN u.head_id END)) AS c(person_id)
-    WHERE s.id = ANY(%(ids)s) AND c.person_id IS NOT NULL
+    JOIN people_person standing ON standing.id = c.person_id AND standing.is_active
+    WHERE s.id = ANY(%(ids)s)
 UNION SELECT n.system_id, n.nominee_id FROM registry_nomination n
     WHERE n.system_id = ANY(%(ids)s) AND n.state = 'open'
 UNION SELECT h.system_id, h.incoming_id FROM registry_handover h

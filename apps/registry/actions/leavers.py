@@ -11,7 +11,7 @@ from apps.audit.rules import Actor, Kind, Subject
 from apps.people.models import Person
 from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.succession import InterimChange, apply_interim_changes
-from apps.registry.models import Nomination, OwnershipTerm, System, Unit
+from apps.registry.models import Nomination, OwnershipTerm, System, SystemUserPermission, Unit
 from apps.registry.queries.succession import Succession
 from apps.registry.rules import Stage, Step
 
@@ -23,8 +23,8 @@ WHERE (s.owner_id = %(person)s AND s.stage <> 'retired')
    OR s.id IN (SELECT h.system_id FROM registry_handover h
                WHERE %(person)s IN (h.outgoing_id, h.incoming_id) AND h.state IN ('open', 'signed'))
    OR s.id IN (SELECT r.system_id FROM registry_raciassignment r WHERE r.person_id = %(person)s AND r.valid_to IS NULL)
-   OR s.id IN (SELECT h.system_id FROM registry_handover h
-               WHERE h.incoming_id = %(person)s AND h.state IN ('open', 'signed'))
+   OR s.id IN (SELECT g.content_object_id FROM registry_systemuserpermission g WHERE g.user_id = %(person)s)
+   OR s.owner_id IN (SELECT a.person_id FROM people_absence a WHERE a.delegate_id = %(person)s AND a.in_force)
 ORDER BY s.id FOR NO KEY UPDATE
 """
 
@@ -70,6 +70,15 @@ def hand_over_systems(person: Person, *, actor: Actor, now: datetime, cause: uui
     changes = succession_of(person, now=now)
     apply_interim_changes(changes, actor=actor, now=now, cause=cause)
     return changes
+
+
+def sync_what_they_see(person: Person) -> None:
+    """Bring what somebody sees by grant in line, after they were deactivated or are back: absences that name them as
+    delegate stay as they are, so that who acted on a day stays known."""
+    seen = SystemUserPermission.objects.filter(user=person).exclude(content_object__stage=Stage.RETIRED)
+    stands_in = System.objects.filter(owner__absences__delegate=person, owner__absences__in_force=True)
+    ids = {*seen.values_list("content_object_id", flat=True), *stands_in.values_list("pk", flat=True)}
+    sync_grants(sorted(ids))
 
 
 def vacate_units(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID) -> int:
