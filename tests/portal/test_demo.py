@@ -17,16 +17,18 @@ from apps.attestations.models import Assignment, Campaign, Signature
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
 from apps.audit.models import AuditEvent
 from apps.common import clock
+from apps.common.errors import Refused
 from apps.directory.models import OffboardingCase
 from apps.directory.queries.cases import waiting_systems
 from apps.findings.models import CorrectiveAction, Finding, RiskAcceptance
 from apps.people.models import Absence, Person, Seat, Training
 from apps.people.queries import acting_for
-from apps.portal.demo import figures
+from apps.portal.demo import figures, story
 from apps.portal.demo.campaign import period_for
 from apps.portal.demo.cast import CAST, DOMAIN, SHARED_PHRASE
 from apps.portal.demo.check import CONTACTS, NOT_RETIRED, ROWS, Check, example_key
-from apps.portal.demo.moments import CAMPAIGN_DAYS, moments
+from apps.portal.demo.load import Loaded, _tell
+from apps.portal.demo.moments import CAMPAIGN_DAYS, Moments, moments
 from apps.portal.demo.visits import VISITS
 from apps.registry.models import Authority, Handover, Nomination, RaciDraft, System
 from apps.registry.queries.charter import charter_in_force, seat_signatures
@@ -91,6 +93,29 @@ def test_a_second_run_changes_nothing(loaded: dict[str, Any]) -> None:
     call_command("load_demo", stdout=out)
     assert "Nothing changed" in out.getvalue()
     assert SHARED_PHRASE in out.getvalue()
+
+
+def test_a_part_that_does_not_fit_a_changed_demo_is_left_out(
+    loaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(moments: Moments) -> bool:
+        raise Refused("A visitor has deactivated who would be away.")
+
+    monkeypatch.setattr(story, "load_absences", refuse)
+    again = load()
+    assert again["left_out"] == ["absences"]
+    assert again["changed"] is False
+
+
+def test_a_first_load_leaves_nothing_out(loaded: dict[str, Any]) -> None:
+    assert loaded["left_out"] == []
+    assert {"absences", "handovers", "charter", "matrix", "leaver", "findings"} <= set(loaded["done"])
+    with pytest.raises(Refused):
+        _tell("absences", _refuse, Loaded(done=["people"]))
+
+
+def _refuse() -> bool:
+    raise Refused("Not now.")
 
 
 def test_everybody_is_marked_as_invented_and_can_receive_no_mail(loaded: dict[str, Any]) -> None:

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 
-from apps.common.errors import Refused
+from apps.common.errors import NotAllowed, Refused
 from apps.portal.demo import campaign, figures, inventory, leaver, mandate, people, story
 from apps.portal.demo.moments import Moments
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -17,6 +21,7 @@ class Loaded:
     """What was done now, and what there is."""
 
     done: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -24,7 +29,13 @@ class Loaded:
         return bool(self.done)
 
     def as_json(self) -> dict[str, Any]:
-        return {"changed": self.changed, "done": self.done, **self.counts, "sign_ins": people.sign_ins()}
+        return {
+            "changed": self.changed,
+            "done": self.done,
+            "left_out": self.left_out,
+            **self.counts,
+            "sign_ins": people.sign_ins(),
+        }
 
 
 def load(*, now: datetime) -> Loaded:
@@ -41,8 +52,22 @@ def load(*, now: datetime) -> Loaded:
     for name, step in _steps(moments):
         if step():
             loaded.done.append(name)
+    for name, step in _story(moments):
+        _tell(name, step, loaded)
     loaded.counts = figures.summary()
     return loaded
+
+
+def _tell(name: str, step: Callable[[], bool], loaded: Loaded) -> None:
+    """One part of the story. In a demo that visitors have changed a part may not fit any more: then it is left out."""
+    try:
+        if step():
+            loaded.done.append(name)
+    except (Refused, NotAllowed, ValidationError, ObjectDoesNotExist, LookupError, StopIteration):
+        if "people" in loaded.done:  # nobody has changed a demo that is being loaded for the first time
+            raise
+        log.warning("demo.left_out", part=name, exc_info=True)
+        loaded.left_out.append(name)
 
 
 def _steps(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
@@ -53,6 +78,11 @@ def _steps(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
         ("campaign", lambda: campaign.load_campaign(moments)),
         ("nominations", lambda: inventory.load_nominations(moments)),
         ("answers", lambda: campaign.load_answers(moments)),
+    ]
+
+
+def _story(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
+    return [
         ("absences", lambda: story.load_absences(moments)),
         ("authority", lambda: story.load_authority(moments)),
         ("predictions", lambda: story.load_predictions(moments)),
