@@ -119,11 +119,7 @@ def test_the_floor_of_the_measurement_does_the_same(cast: Cast, systems: int) ->
         return (
             list(found.order_by("pk").values_list("owner", "owner_basis")),
             [(term.person_id == cast.ben.pk, term.basis, term.period.upper is None) for term in terms],
-            list(
-                SystemUserPermission.objects.filter(content_object__in=ids)
-                .order_by("content_object")
-                .values_list("user")
-            ),
+            list(granted.filter(content_object__in=ids).order_by("content_object").values_list("user")),
             AuditEvent.objects.filter(kind="system.owner.interim", subject_id__in=map(str, ids)).count(),
         )
 
