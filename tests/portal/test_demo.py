@@ -241,7 +241,7 @@ def test_the_check_looks_at_a_system_of_the_first_owner(loaded: dict[str, Any]) 
 
 def test_the_check_says_what_is_wrong(loaded: dict[str, Any]) -> None:
     check = Check("http://localhost:1", "http://localhost:1")
-    assert [next(iter(line)) for line in check.figures()] == ["import", "owners", "campaign", "headline"]
+    assert [next(iter(line)) for line in check.figures()] == ["import", "owners", "campaign", "story", "headline"]
     assert check.problems == []
     wrong = figures.import_figures() | {
         "rows_read": 3610,

@@ -62,7 +62,7 @@ class Check:
             self.problems.append(problem)
 
     def figures(self) -> Iterator[Line]:
-        """The numbers of import, owners, campaign and board."""
+        """The numbers of import, owners, campaign, today's story and the board."""
         imported = figures.import_figures()
         self._expect_import(imported)
         yield {"import": imported}
@@ -72,6 +72,10 @@ class Check:
         campaign = figures.campaign_figures()
         self.expect(campaign.get("assignments", 0) > 0 and campaign["signed"] > 0, f"campaign: {campaign}")
         yield {"campaign": campaign}
+        story = figures.story_figures()
+        for name in ("authorities", "charter_signatures", "findings"):
+            self.expect(story[name] > 0, f"story: {name} is 0")
+        yield {"story": story}
         headline = figures.headline()
         self.expect(bool(headline), "the board's page has no headline")
         yield {"headline": headline}
