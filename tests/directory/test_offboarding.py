@@ -188,6 +188,15 @@ def test_statements_do_not_grow_with_the_systems(cast: Cast, django_assert_max_n
     assert many == few
 
 
+def test_who_sees_to_a_leaver_leaves_too(cast: Cast) -> None:
+    a_system(cast, owner=cast.ada)
+    case = leaves(cast.ada, cast)
+    assert case.responsible == cast.una
+    leaves(cast.una, cast, now=LATER + timedelta(minutes=1))
+    case.refresh_from_db()
+    assert case.responsible == cast.mara
+
+
 def test_an_overdue_case_reminds_once(cast: Cast) -> None:
     a_system(cast, owner=cast.ada)
     leaves(cast.ada, cast)

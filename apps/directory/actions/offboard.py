@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from apps.access.actions import revoke_tokens_of
 from apps.attestations.queries import open_assignments
@@ -119,6 +120,7 @@ def _opened(case: OffboardingCase, changes: list[InterimChange], heir: Person, n
     manager = case.person.line_manager
     can_see_to_it = manager is not None and manager.is_active and manager.leaving_on is None
     case.responsible = manager if can_see_to_it and manager else (mandate_holder() or heir)
+    _cases_seen_to_by(case.person).update(responsible=heir)
     if not changes:
         case.state, case.closed_at = OffboardingCase.State.DONE, now
     case.save(force_insert=True)
@@ -135,6 +137,10 @@ def _opened(case: OffboardingCase, changes: list[InterimChange], heir: Person, n
     )
     enqueue_many(_notes(case, changes), now=now)
     return case
+
+
+def _cases_seen_to_by(person: Person) -> QuerySet[OffboardingCase]:
+    return OffboardingCase.objects.filter(responsible=person, state=OffboardingCase.State.OPEN)
 
 
 def _path(case: OffboardingCase) -> str:
