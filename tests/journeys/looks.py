@@ -10,9 +10,9 @@ AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best
 def barriers(window: Visit) -> list[str]:
     """What axe finds on the page, what the policy refused there, and what is wider than the window."""
     page = window.page
-    # Before axe: what the policy refuses while axe works in the page is axe's own doing.
-    found, heard = window.reports(), len(window.complaints)
+    # Before axe: what the policy refuses while axe works in the page, and is told of later, is axe's own doing.
+    found = window.reports()
+    window.is_inspected = True
     found += [f"{one['id']} {one['nodes'][0]['target']}" for one in Axe().run(page, options=AXE).response["violations"]]
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    del window.complaints[heard:]
     return [*found, f"{wide} px too wide"] if wide > 0 else found

@@ -14,6 +14,7 @@ from apps.common import clock
 from tests.cast import PASSWORD, Cast
 from tests.factories import a_system
 from tests.journeys.conftest import Site
+from tests.journeys.looks import barriers
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
 PERIOD = "2026Q4"
@@ -69,6 +70,7 @@ def test_attest_and_sign_changes_the_boards_number(world: Cast, visit: Any, scri
     expect(page.get_by_role("heading", name="Check your answers before you sign")).to_be_visible()
     sign(page)
     expect(page.get_by_text("Ada Nwosu").first).to_be_visible()
+    assert not script or barriers(owner) == []
 
     assert attested(board.go("/readiness/")) == "1 of 2"
     assert Signature.objects.get().signer == world.ada
