@@ -31,9 +31,9 @@ def many(systems: int, people: int, *, prefix: str = "bulk") -> None:
             """
             BEGIN;
             INSERT INTO people_person (id, password, is_superuser, kind, email, display_name, title, phone, time_zone,
-                is_active, is_invented, theme, shortcuts, created_at)
+                is_active, is_invented, theme, shortcuts, created_at, session_round)
             SELECT gen_random_uuid(), '!', false, 'human', %(prefix)s || n || '@example.org', 'Owner ' || n, '', '',
-                'UTC', true, true, '', true, now() FROM generate_series(1, %(people)s) AS n;
+                'UTC', true, true, '', true, now(), 0 FROM generate_series(1, %(people)s) AS n;
             INSERT INTO registry_system (key, name, purpose, unit_id, stage, tier, regulatory_class, operating_model,
                 vendor, chat_channel, restricted, owner_id, owner_basis, contact_given, created_at, updated_at,
                 search_text)
