@@ -126,6 +126,15 @@ def test_what_is_wrong(cast: Cast) -> None:
     assert late["handover-overdue"] == [("handover", "Lea Abelmann")]
 
 
+def test_a_branch_without_any_head_is_one_breach(cast: Cast) -> None:
+    fleet = actions.create_unit(name="Fleet", code="fleet", parent=cast.devtools, actor=cast.mara, now=NOW)
+    motor = actions.create_unit(name="Motor", code="motor", parent=cast.claims, actor=cast.mara, now=NOW)
+    for unit in (fleet, fleet, cast.devtools, motor):
+        a_system(cast, unit=unit)
+    titles = [breach.title for breach in ownership_breaches(NOW) if breach.check == "unit-without-head"]
+    assert titles == ["Nobody heads Developer Tools: 3 live systems fall to the holder of the mandate."]
+
+
 def test_the_sweep_asks_as_much_for_many(cast: Cast) -> None:
     def asked() -> int:
         with CaptureQueriesContext(

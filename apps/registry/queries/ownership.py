@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 
 from apps.common.clock import local_date
 from apps.registry.models import Handover, Nomination, System, Unit
@@ -39,6 +39,20 @@ class _Heads:
     def __init__(self, now: datetime) -> None:
         self._succession = Succession(now)
         self._known: dict[int, UUID] = {}
+
+    @property
+    def units(self) -> dict[int, Unit]:
+        """Every unit by id, with its head."""
+        return self._succession.units
+
+    def top_without_head(self, unit_id: int) -> Unit | None:
+        """The top of the branch that a unit is in, where neither the unit nor any above it has an active head."""
+        unit = self.units[unit_id]
+        while unit.head is None or not unit.head.is_active:
+            if unit.parent_id is None:
+                return unit
+            unit = self.units[unit.parent_id]
+        return None
 
     def of(self, unit_id: int) -> UUID:
         """Who puts right what is wrong in a unit."""
@@ -105,19 +119,30 @@ def _handovers(now: datetime) -> Iterator[Breach]:
 
 
 def _units(heads: _Heads) -> Iterator[Breach]:
-    """Units with live systems of their own and no head: their systems fall to whoever heads the unit above."""
-    used = live(System.objects.filter(unit=OuterRef("pk")))
-    for unit in Unit.objects.filter(Q(head=None) | Q(head__is_active=False)).filter(Exists(used)).order_by("pk"):
+    """Branches of the unit tree in which nobody is a head: their live systems fall to the holder of the mandate.
+
+    One for each branch, at its top. A unit whose head is missing below one that has a head is no breach: the head
+    above answers.
+    """
+    headless: dict[int, int] = {}
+    used = live(System.objects.all()).order_by().values_list("unit").annotate(n=Count("pk"))
+    for unit_id, systems in used:
+        top = heads.top_without_head(unit_id)
+        if top is not None:
+            headless[top.pk] = headless.get(top.pk, 0) + systems
+    for unit_id, systems in sorted(headless.items()):
+        name = heads.units[unit_id].name
+        fall = "1 live system falls" if systems == 1 else f"{systems:,} live systems fall"
         yield Breach(
             check=UNIT_WITHOUT_HEAD,
             level=Level.WARN,
             severity=Severity.MEDIUM,
-            subject=f"unit:{unit.pk}",
-            title=f"{unit.name} has live systems and nobody heads it.",
+            subject=f"unit:{unit_id}",
+            title=f"Nobody heads {name}: {fall} to the holder of the mandate.",
             remedy="Name the person who heads the unit.",
-            person_id=heads.of(unit.pk),
-            unit_id=unit.pk,
-            path=f"/units/{unit.pk}/",
+            person_id=heads.of(unit_id),
+            unit_id=unit_id,
+            path=f"/units/{unit_id}/",
         )
 
 
