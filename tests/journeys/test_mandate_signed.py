@@ -131,7 +131,7 @@ def test_six_seats_sign_and_one_withdraws(cast: Cast, visit: Any) -> None:
         page = window.go("/findings/?tab=all")
         row = page.get_by_role("row", name=re.compile("Head of Finance withdrew the signature under the charter"))
         expect(row).to_contain_text("Una Brandt")
-        expect(row).to_contain_text(re.compile(rf"Due {clock.day_words(finding.due_on)}|due", re.IGNORECASE))
+        expect(row).to_contain_text(f"Due {clock.day_words(finding.due_on)}")
         row.get_by_role("link").first.click()
         expect(page.get_by_text("Settle the reason and sign again").first).to_be_visible()
         expect(page.locator(".finding-due")).to_have_text(clock.day_words(finding.due_on))
