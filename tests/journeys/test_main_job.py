@@ -64,8 +64,9 @@ def test_attest_and_sign_changes_the_boards_number(world: Cast, visit: Any, scri
     page = owner.sign_in("ada")
     expect(page.get_by_role("heading", name="Needs you")).to_be_visible()
     page.get_by_role("link", name=re.compile("^Start.*Claims Adjudication Agent")).click()
+    page.wait_for_url("**/attestations/**")
     if not page.locator("fieldset.question").count():
-        page.get_by_role("link", name=re.compile("^(Start|Continue|Ownership)")).first.click()
+        page.locator("main").get_by_role("link", name=re.compile("^(Start|Continue|Ownership)")).first.click()
     answer_all(page)
     expect(page.get_by_role("heading", name="Check your answers before you sign")).to_be_visible()
     sign(page)
@@ -121,7 +122,7 @@ def test_autosave_keeps_what_was_chosen(world: Cast, visit: Any) -> None:
     window.go(f"/attestations/{PERIOD}/SYS-0117/")
     page.wait_for_load_state("load")
     if not page.locator("fieldset.question").count():
-        page.get_by_role("link", name=re.compile("Ownership")).first.click()
+        page.locator("main").get_by_role("link", name=re.compile("Ownership")).first.click()
     page.locator("fieldset.question").first.locator("input[type=radio]").first.check()
     expect(page.locator("[data-autosave-status]")).to_contain_text("Saved", timeout=10_000)
     page.reload()
