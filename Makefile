@@ -1,7 +1,9 @@
 # Every target works in a fresh clone: it makes .venv and installs what it needs.
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
+# Two at once: half of the time a test waits for a database or a browser.
 PYTEST_ARGS ?=
+PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check demo-reset test check bench schema install
@@ -22,7 +24,7 @@ demo-reset: ## Forget the demo's data
 
 test: ## Run the tests, in a browser too (PYTEST_ARGS="-k seats" chooses some)
 	@$(PYTHON) tools/install.py development
-	@CHROMIUM="$$($(PYTHON) tools/browser.py)" && export CHROMIUM && exec $(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	@CHROMIUM="$$($(PYTHON) tools/browser.py)" && export CHROMIUM && exec $(VENV_PYTHON) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 check: ## Lint, types, import contract, settings, migrations, API schema, locks
 	@$(PYTHON) tools/install.py development
