@@ -51,11 +51,6 @@ STEP_WORDS = {
 }
 
 
-def step_after(days: int) -> int:
-    """How far up a finding has come that is overdue by so many days; 0 before its due date."""
-    return sum(days >= after for after, _ in LADDER)
-
-
 def months_later(day: date, months: int) -> date:
     """The same day so many months later, or that month's last day where it has no such day."""
     month = day.month - 1 + months

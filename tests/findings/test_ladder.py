@@ -8,7 +8,6 @@ from apps.audit.models import AuditEvent
 from apps.findings import actions
 from apps.findings.models import Finding
 from apps.findings.queries import findings_for, late_on_the_board
-from apps.findings.rules import step_after
 from apps.notify.models import Message
 from apps.people import actions as people
 from apps.people.models import Absence
@@ -30,8 +29,11 @@ def told() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("days", "step"), [(-1, 0), (0, 1), (1, 2), (2, 2), (3, 3), (4, 3), (5, 4), (9, 4), (10, 5), (400, 5)]
 )
-def test_the_steps(days: int, step: int) -> None:
-    assert step_after(days) == step
+def test_the_steps(cast: Cast, days: int, step: int) -> None:
+    finding = a_finding(cast, system=a_system(cast, owner=cast.ada))
+    actions.remind_overdue(now=DUE + timedelta(days=days))
+    finding.refresh_from_db()
+    assert finding.step == step
 
 
 def test_each_step_is_told_once_to_who_comes_next(cast: Cast) -> None:

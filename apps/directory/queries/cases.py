@@ -76,10 +76,6 @@ class Leaving:
     nominations: int
     due_on: date
 
-    @property
-    def holds_mandate(self) -> bool:
-        return any(seat.function_id == self.mandate for seat in self.seats)
-
 
 def leaving(person: Person, *, now: datetime) -> Leaving:
     """What happens if a person leaves now; a fixed number of queries. Raises Refused where nobody could take over."""

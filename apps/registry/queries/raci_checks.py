@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Q
 
 from apps.common.errors import Refused
-from apps.registry.models import Authority, GovernanceDomain, RaciAssignment, RaciDraft, System, Unit
+from apps.registry.models import Authority, RaciAssignment, RaciDraft, System, Unit
 from apps.registry.queries.raci_facts import Facts, people_in
 from apps.registry.queries.raci_scope import (
     OWNER,
@@ -317,8 +317,3 @@ class _Night:
                 )
             )
         return found
-
-
-def domain_names() -> dict[str, str]:
-    """Key -> name, in the order of the matrix."""
-    return dict(GovernanceDomain.objects.values_list("key", "name"))

@@ -46,16 +46,6 @@ SCENARIO_DOMAIN = {
 }
 
 
-class Gap(StrEnum):
-    """Why nobody has accepted a system."""
-
-    NEVER_NOMINATED = "never_nominated"
-    NOMINATED = "nominated"
-    DECLINED = "declined"
-    OWNER_LEFT = "owner_left"
-    MAILBOX = "mailbox"
-
-
 @dataclass(frozen=True)
 class Candidate:
     """Somebody who could answer in the interim: where the name comes from, and whether they can act."""
