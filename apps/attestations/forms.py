@@ -11,11 +11,11 @@ from django import forms
 from django.http import HttpRequest
 
 from apps.attestations.questions import Question, Section, Value
-from apps.attestations.rules import Given, Problem, normal_date, same_name
+from apps.attestations.rules import Given, Problem, normal_date
 from apps.common import clock
 from apps.people.models import Person
 from apps.people.requests import recent_confirmation
-from apps.people.rules import Confirmation
+from apps.people.rules import Confirmation, same_name
 
 CODES = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 

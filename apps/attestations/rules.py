@@ -270,11 +270,6 @@ def statement(name: str, *, interim: bool, exceptions: int) -> str:
     return f"{first} {middle} {last}"
 
 
-def same_name(typed: str, name: str) -> bool:
-    """Whether the typed name is the name in the profile; extra spaces do not count."""
-    return " ".join(typed.split()) == " ".join(name.split())
-
-
 def canonical_facts(facts: Mapping[str, Any]) -> str:
     """The same bytes as `canonical`, five times as fast, for what is frozen by the hundred thousand.
 

@@ -50,6 +50,20 @@ class Confirmation:
         return bool(self.method) and now - CONFIRMED_WITHIN <= self.at <= now
 
 
+def same_name(typed: str, name: str) -> bool:
+    """Whether the typed name is the name in the profile; extra spaces do not count."""
+    return " ".join(typed.split()) == " ".join(name.split())
+
+
+def why_not_signed(declared: bool, typed_name: str, name: str, confirmation: Confirmation, now: datetime) -> str:
+    """What a signature of any kind still needs: the box, the profile's name, a fresh proof. Empty where nothing."""
+    if not declared:
+        return "Tick the box to confirm the declaration."
+    if not same_name(typed_name, name):
+        return f"Type your name as it is in your profile: {name}."
+    return "" if confirmation.holds(now) else "Confirm again that it is you, then sign."
+
+
 @dataclass(frozen=True)
 class StandIn:
     """Somebody who could act for a person: why them, and whether they can today. `person_id` None: nobody named."""

@@ -15,7 +15,6 @@ from apps.attestations.rules import (
     declared,
     is_exception,
     meaning_of,
-    same_name,
     section_problems,
     statement,
 )
@@ -24,7 +23,7 @@ from apps.audit.rules import Kind, canonical, digest
 from apps.common.clock import local_date
 from apps.common.errors import Refused
 from apps.people.models import Person
-from apps.people.rules import Confirmation
+from apps.people.rules import Confirmation, why_not_signed
 from apps.registry.actions.ownership import system_subject
 from apps.registry.models import System
 
@@ -88,12 +87,8 @@ def _refuse_unready(
 def _refuse_unconfirmed(
     declared_true: bool, typed_name: str, confirmation: Confirmation, actor: Person, now: datetime
 ) -> None:
-    if not declared_true:
-        raise Refused("Tick the box to confirm the declaration.")
-    if not same_name(typed_name, actor.display_name):
-        raise Refused(f"Type your name as it is in your profile: {actor.display_name}.")
-    if not confirmation.holds(now):
-        raise Refused("Confirm again that it is you, then sign.")
+    if missing := why_not_signed(declared_true, typed_name, actor.display_name, confirmation, now):
+        raise Refused(missing)
 
 
 def _write(

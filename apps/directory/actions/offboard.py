@@ -14,9 +14,11 @@ from django.db.models import QuerySet
 from apps.access.actions import revoke_tokens_of
 from apps.attestations.queries import open_assignments
 from apps.audit.actions import record
+from apps.audit.queries import latest_event_id
 from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import local_date
 from apps.common.errors import Refused
+from apps.directory.actions.roles import sync_roles
 from apps.directory.models import HandedOver, OffboardingCase
 from apps.directory.queries.cases import CLOCK, waiting_systems
 from apps.directory.queries.successors import successor_of
@@ -184,6 +186,8 @@ def bring_back(person: Person, *, actor: Actor, now: datetime) -> Person:
     Person.objects.filter(pk=person.pk).update(leaving_on=None)
     back = people.reactivate_person(person, actor=actor, now=now)
     leavers.sync_what_they_see(back)
+    cause = latest_event_id(Kind.PERSON_REACTIVATED, "person", str(back.pk))
+    sync_roles([back.pk], actor=actor, now=now, cause=cause)
     OffboardingCase.objects.filter(person=person, state=OffboardingCase.State.OPEN).update(
         state=OffboardingCase.State.CAME_BACK, closed_at=now
     )

@@ -159,6 +159,7 @@ class _Sync:
         cause = record(
             Kind.DIRECTORY_USER_SYNCED, actor=self.actor, subject=user_subject(self.user), now=self.now, after=after
         )
+        was_here = not new_person and person.is_active
         if new_person:
             person = self._provisioned(cause)
         else:
@@ -168,7 +169,7 @@ class _Sync:
         arrived = self._keep()
         self._place(person)
         self._manage(person, cause)
-        if arrived or person.is_active:
+        if person.is_active and (arrived or not was_here):
             self._link_waiting(person, cause)
         sync_roles([person.pk], actor=self.actor, now=self.now, cause=cause)
         self.user.person.refresh_from_db()
@@ -255,8 +256,6 @@ class _Sync:
         user = self.user
         names = {str(user.scim_id), user.user_name, user.user_key} | ({user.external_id} if user.external_id else set())
         waiting = ScimUser.objects.filter(manager_ref__in=names, person__is_active=True).exclude(person=person)
-        if not person.is_active:
-            return
         for other in waiting.exclude(person__line_manager=person).select_related("person").order_by("pk"):
             self._lead(other.person, person, cause)
 

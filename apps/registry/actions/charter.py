@@ -14,7 +14,7 @@ from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
 from apps.notify.actions import Note, enqueue_many
 from apps.people.models import Function, Person, Seat
-from apps.people.rules import Confirmation
+from apps.people.rules import Confirmation, why_not_signed
 from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes
 from apps.registry.models import Charter, CharterDomain, CharterSignature, GovernanceDomain, Mandate
 from apps.registry.queries.charter import charter_in_force, text_of
@@ -185,12 +185,8 @@ def sign_charter(
     if function not in SIGNING_SEATS:
         raise Refused("This seat does not sign the charter.")
     _require_holder(function, actor)
-    if not declared:
-        raise Refused("Tick the box to confirm the declaration.")
-    if " ".join(typed_name.split()).casefold() != actor.display_name.casefold():
-        raise Refused(f"Type your name as it is in your profile: {actor.display_name}.")
-    if not confirmation.holds(now):
-        raise Refused("Confirm again that it is you, then sign.")
+    if missing := why_not_signed(declared, typed_name, actor.display_name, confirmation, now):
+        raise Refused(missing)
     # A signature under which nobody stands any more makes room; it stays on record.
     CharterSignature.objects.filter(charter=charter, function_id=function, withdrawn_at=None).exclude(
         signer=actor

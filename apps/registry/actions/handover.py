@@ -17,7 +17,7 @@ from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.notify.actions import Note, enqueue, enqueue_many
 from apps.people.models import Person
-from apps.people.rules import Confirmation
+from apps.people.rules import Confirmation, why_not_signed
 from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.ownership import (
     acting_head_above,
@@ -315,12 +315,9 @@ def _require_state(handover: Handover, state: str) -> None:
 
 
 def _refuse_unconfirmed(signing: Signing, actor: Person, now: datetime) -> None:
-    if not signing.declared:
-        raise Refused("Tick the box to confirm the declaration.")
-    if " ".join(signing.typed_name.split()) != " ".join(actor.display_name.split()):
-        raise Refused(f"Type your name as it is in your profile: {actor.display_name}.")
-    if not signing.confirmation.holds(now):
-        raise Refused("Confirm again that it is you, then sign.")
+    name, proof = actor.display_name, signing.confirmation
+    if missing := why_not_signed(signing.declared, signing.typed_name, name, proof, now):
+        raise Refused(missing)
 
 
 def _sign(handover: Handover, side: str, signing: Signing, actor: Person, now: datetime) -> HandoverSignature:

@@ -20,11 +20,12 @@ from apps.registry.models import Mandate, System
 
 @transaction.atomic
 def change_person(person: Person, *, actor: Actor, now: datetime, **fields: Any) -> Person:
-    """people.change_person, and the new deputy sees the systems that the person answers for."""
-    if "deputy" in fields:
+    """people.change_person; a new deputy, or line manager during an absence, sees what the person answers for."""
+    stand_ins = {"deputy", "line_manager"} & set(fields)
+    if stand_ins:
         locked_in_order(System.objects.filter(owner=person).only("pk"))
     changed = people.change_person(person, actor=actor, now=now, **fields)
-    if "deputy" in fields:
+    if stand_ins:
         sync_grants(list(System.objects.filter(owner=person).values_list("pk", flat=True)))
     return changed
 

@@ -45,7 +45,8 @@ def send_draft(draft: RaciDraft, *, actor: Person, now: datetime) -> RaciDraft:
     asked = new_holders(scope, draft, now)
     asked.pop(actor, None)
     for person in asked:
-        held(person)
+        if not held(person).is_active:
+            raise Refused(f"{person.display_name} is deactivated. Choose an active person.")
     event = record(
         Kind.RACI_DRAFT_SENT,
         actor=actor,
@@ -214,6 +215,7 @@ def accept_letters(acceptance: RaciAcceptance, *, actor: Person, now: datetime) 
     if draft.acceptances.filter(state=RaciAcceptance.State.OPEN).exists():
         return draft
     try:
+        _refuse_gone(draft)
         refuse_outdated(draft)
         refuse_blocked(draft, now)
         _refuse_unasked(draft, now)
@@ -231,6 +233,12 @@ def _refuse_unasked(draft: RaciDraft, now: datetime) -> None:
     for person in new_holders(scope_of(draft), draft, now):
         if person.pk not in accepted and person.pk != draft.author_id:
             raise Refused(f"{person.display_name} would get an A now and was not asked. Send it again.")
+
+
+def _refuse_gone(draft: RaciDraft) -> None:
+    """What somebody sent who has left since does not come into force in their name."""
+    if not held(draft.author).is_active:
+        raise Refused(f"{draft.author.display_name}, who sent this change, has left. Send it anew.")
 
 
 def _send_back(draft: RaciDraft, why: str, now: datetime) -> None:
