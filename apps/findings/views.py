@@ -186,7 +186,7 @@ def withdraw(request: HttpRequest, finding_id: int) -> HttpResponse:
     return desk.submit(
         "withdraw",
         ReasonForm,
-        desk.rights.withdraw or desk.rights.manages,
+        desk.rights.may_withdraw,
         lambda data: actions.withdraw_acceptance(desk.finding, actor=desk.actor, now=desk.now, **data),
         "The risk is not accepted any more. The finding waits again.",
     )

@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
@@ -25,16 +26,21 @@ def signed_in(request: HttpRequest) -> Person:
 def recent_confirmation(request: HttpRequest, *, now: datetime) -> Confirmation | None:
     """The last time within five minutes that the person proved in this session who they are, after signing in.
 
-    A password alone counts only for somebody without a second factor.
+    A password alone, or a provider that asks for no second factor, counts only for somebody without one here.
     """
     person = signed_in(request)
     for entry in reversed(get_authentication_records(request, person)):
         found = _read(entry)
         if found is None or not found.holds(now):
             continue
-        if found.method != "password" or not has_second_factor(person):
+        if not _is_one_factor(found.method) or not has_second_factor(person):
             return found
     return None
+
+
+def _is_one_factor(method: str) -> bool:
+    strong = {f"sso:{provider.id}" for provider in settings.IDENTITY_PROVIDERS if provider.second_factor}
+    return method == "password" or (method.startswith("sso:") and method not in strong)
 
 
 def confirmed(request: HttpRequest, *, now: datetime) -> Confirmation:

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from apps.common import clock
 from apps.people.models import Person
-from apps.people.requests import recent_confirmation
+from apps.people.requests import has_second_factor, recent_confirmation
 from apps.portal.actions import change_password, refuse_session
 
 log = structlog.get_logger(__name__)
@@ -116,6 +116,7 @@ def confirming_providers(user: Any) -> list[dict[str, Any]]:
     if not user.is_authenticated or not settings.IDENTITY_PROVIDERS:
         return []
     linked = set(SocialAccount.objects.filter(user=user).values_list("provider", flat=True))
+    own_factor = has_second_factor(user)  # as with a password: a provider that asks for one factor is then not enough
     return [
         {
             "id": f"sso:{provider.id}",
@@ -123,7 +124,7 @@ def confirming_providers(user: Any) -> list[dict[str, Any]]:
             "url": reverse("sso_confirm", args=[provider.id]),
         }
         for provider in settings.IDENTITY_PROVIDERS
-        if provider.id in linked
+        if provider.id in linked and (provider.second_factor or not own_factor)
     ]
 
 

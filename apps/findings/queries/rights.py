@@ -41,8 +41,13 @@ class Rights:
         return self.authority is not None and self.finding.is_open and self.finding.person_id != self.actor.pk
 
     @property
+    def may_withdraw(self) -> bool:
+        """Those who manage findings, and those who could accept: never the one whose finding was accepted."""
+        return may(self.actor, Permission.FINDINGS_MANAGE) or self.authority is not None
+
+    @property
     def withdraw(self) -> bool:
-        return self.accepted and (may(self.actor, Permission.FINDINGS_MANAGE) or self.authority is not None)
+        return self.accepted and self.may_withdraw
 
     @property
     def reopen(self) -> bool:

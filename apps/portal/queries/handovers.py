@@ -147,10 +147,12 @@ class HandoverPage:
 
 
 def handover_page(handover: Handover, reader: Person, now: datetime) -> HandoverPage:
-    """The frozen pack where it was signed, else what would be signed now."""
+    """The frozen pack where it was signed, else what would be signed now while it runs."""
+    pack: dict[str, Any] = {}
+    sha = ""
     if handover.pack:
         pack, sha = json.loads(handover.pack), handover.pack_sha256
-    else:
+    elif handover.is_running:  # one that ended unsigned shows nothing of today's system
         pack = pack_of(handover, beyond(handover.system, now))
         sha = digest(canonical(pack))
     signatures = {signature.side: signature for signature in handover.signatures.all()}

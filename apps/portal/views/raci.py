@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
@@ -147,6 +148,8 @@ def row(request: HttpRequest, domain: str, unit_id: int | None = None, key: str 
     actor = signed_in(request)
     place = find_place(actor, unit_id=unit_id, key=key)
     require_may_change(actor, place)
+    if "inherit" in request.POST:
+        raise Refused("Take a row from above again with its own button: this form sets letters.")
     context = page_context(request, place)
     page: ScopePage = context["page"]
     found = next((found for found in page.grid.rows if found.key == domain), None)
@@ -158,7 +161,8 @@ def row(request: HttpRequest, domain: str, unit_id: int | None = None, key: str 
     lost = False
     if form.is_valid():
         try:
-            _save_row(request, place, domain, form)
+            with transaction.atomic():  # all of the row, or none of it
+                _save_row(request, place, domain, form)
         except Refused as error:
             form.add_error(None, str(error))
         except verbs.LostUpdate:
