@@ -13,6 +13,7 @@ from apps.common import clock
 from apps.findings import actions
 from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import open_findings, open_for_system, visible_findings
+from apps.findings.queries.rights import rights_over
 from apps.people import actions as people
 from tests.cast import Cast
 from tests.factories import a_system
@@ -199,6 +200,13 @@ def test_who_only_reads_changes_nothing(cast: Cast, browse: Browse) -> None:
     for verb in ("assign", "plan", "accept", "withdraw", "reopen", "close"):
         assert browse(cast.dov).post(page(finding, verb), {"reason": "x"}).status_code == 404, verb
     assert list(Finding.objects.values()) == before
+
+
+def test_whom_it_concerns_does_not_withdraw_the_acceptance(cast: Cast, browse: Browse) -> None:
+    finding = now_finding(cast)
+    assert rights_over(finding.person, finding).manages
+    assert not rights_over(finding.person, finding).may_withdraw
+    assert browse(finding.person).post(page(finding, "withdraw"), {"reason": "x"}).status_code == 403
 
 
 def test_an_action_of_another_finding_is_not_there(cast: Cast, browse: Browse) -> None:

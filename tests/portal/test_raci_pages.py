@@ -146,6 +146,18 @@ def test_a_row_is_taken_from_above_again(cast: Cast, browse: Browse, system: Sys
     assert "Take from the organisation again" not in client.get(URL).content.decode()
 
 
+def test_the_rows_own_form_never_empties_it(cast: Cast, browse: Browse, system: System) -> None:
+    client = browse(cast.mara)
+    set_cell(client, "access-management", "owner", "A")
+    before = list(RaciDraft.objects.values("revision", "rows__cells"))
+    form = client.get(f"{URL}rows/access-management/").content.decode()
+    assert f'action="{URL}cell/"' in form
+    assert 'name="inherit" value="access-management"' in form
+    refused = client.post(f"{URL}rows/access-management/", {"inherit": "1", "revision": "1"})
+    assert refused.status_code == 422
+    assert list(RaciDraft.objects.values("revision", "rows__cells")) == before
+
+
 # The draft.
 
 

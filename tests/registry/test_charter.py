@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.common.errors import NotAllowed, Refused
 from apps.notify.models import Message
 from apps.people import actions as people
-from apps.people.models import Function
+from apps.people.models import Function, Person
 from apps.people.rules import Confirmation
 from apps.registry.actions import charter as verbs
 from apps.registry.models import Charter, CharterSignature, GovernanceDomain, Mandate, System
@@ -191,3 +191,10 @@ def test_the_database_refuses(cast: Cast, statement: str) -> None:
         cursor.execute(f"{statement}; SET CONSTRAINTS ALL IMMEDIATE")
     assert charter_in_force() is not None
     assert CharterSignature.objects.get().withdrawn_at is None
+
+
+def test_spaces_in_a_name_do_not_keep_anybody_from_signing(cast: Cast) -> None:
+    charter = in_force(cast)
+    Person.objects.filter(pk=cast.cleo.pk).update(display_name="Cleo  Marchetti")
+    cast.cleo.refresh_from_db()
+    assert signed(cast, charter, typed_name=" Cleo Marchetti ").signer == cast.cleo
