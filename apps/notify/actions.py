@@ -1,23 +1,34 @@
 """Saying things once: rows go into the outbox with the change that causes them; a sweep sends them."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from apps.notify.models import Message
 from apps.notify.rules import why_not
 from apps.people.models import Person
 
+# Messages in one statement.
+BATCH = 5000
+
 
 @dataclass(frozen=True)
 class Note:
-    """A message to be. `key` names the occasion: one key is said once, however often it is enqueued."""
+    """A message to be. `key` names the occasion: one key is said once, however often it is enqueued.
+
+    It leaves at `not_before` at the earliest; without one at the time that is given for all of them, or now.
+    """
 
     key: str
     recipient: Person
     subject: str
     body: str
     path: str = ""
+    not_before: datetime | None = None
 
 
 def enqueue(
@@ -36,29 +47,81 @@ def enqueue(
 
 
 def enqueue_many(notes: Iterable[Note], *, now: datetime, not_before: datetime | None = None) -> int:
-    """Put many messages into the outbox in one statement; returns how many new ones will be sent.
+    """Put many messages into the outbox, some thousands a statement; returns how many new ones will be sent.
 
-    Who is deactivated, a service account or without an address gets no mail. Such a note is kept as not delivered,
-    with the reason: it is listed, and a finding asks somebody who can act to see to it.
+    A note's own `not_before` wins over the one for all. Who is deactivated, a service account or without an address
+    gets no mail. Such a note is kept as not delivered, with the reason: it is listed, and a finding asks somebody
+    who can act to see to it. In the order of their keys, so that two who say the same at once never wait for each
+    other.
     """
-    fresh = [_message(note, now, not_before or now) for note in notes]
-    to_send = [message.key for message in fresh if message.state == Message.State.QUEUED]
-    before = Message.objects.filter(key__in=to_send).count()
-    Message.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=2000)
-    return len(to_send) - before
+    rows = sorted((_row(note, note.not_before or not_before or now) for note in notes), key=lambda row: row["key"])
+    with connection.cursor() as cursor:
+        return sum(_insert(cursor, rows[start : start + BATCH], now) for start in range(0, len(rows), BATCH))
 
 
-def _message(note: Note, now: datetime, not_before: datetime) -> Message:
+def _row(note: Note, not_before: datetime) -> dict[str, str]:
     to = note.recipient
     reason = why_not(to.email, is_active=to.is_active, is_human=to.kind == Person.Kind.HUMAN)
-    return Message(
-        key=note.key,
-        recipient=to,
-        subject=" ".join(note.subject.split())[:600],
-        body=note.body,
-        path=note.path,
-        state=Message.State.FAILED if reason else Message.State.QUEUED,
-        error=reason,
-        created_at=now,
-        not_before=not_before,
-    )
+    return {
+        "key": note.key,
+        "recipient": str(to.pk),
+        "subject": " ".join(note.subject.split())[:600],
+        "body": note.body,
+        "path": note.path,
+        "state": Message.State.FAILED if reason else Message.State.QUEUED,
+        "error": reason,
+        "not_before": not_before.isoformat(),
+    }
+
+
+# The unique key decides what is there already, also against somebody who says the same at this moment.
+_INSERT_SQL = """
+WITH fresh AS (
+    INSERT INTO notify_message (key, recipient_id, subject, body, path, state, attempts, not_before, created_at, error)
+    SELECT n.key, n.recipient, n.subject, n.body, n.path, n.state, 0, n.not_before, %(now)s, n.error
+    FROM json_to_recordset(%(notes)s::json) AS n(key text, recipient uuid, subject text, body text, path text,
+        state text, not_before timestamptz, error text)
+    ON CONFLICT (key) DO NOTHING RETURNING state
+)
+SELECT count(*) FROM fresh WHERE state = 'queued'
+"""
+
+
+def _insert(cursor: CursorWrapper, rows: list[dict[str, str]], now: datetime) -> int:
+    cursor.execute(_INSERT_SQL, {"notes": json.dumps(rows, ensure_ascii=False), "now": now})
+    count: int = cursor.fetchone()[0]
+    return count
+
+
+# One statement: between two, a row could go from waiting to being sent, or back, unseen.
+_WITHDRAW_SQL = """
+WITH gone AS (
+    UPDATE notify_message m SET withdrawn_at = %(now)s, error = %(reason)s,
+        state = CASE WHEN m.state = 'queued' THEN 'withdrawn' ELSE m.state END
+    WHERE m.id IN (SELECT one.id FROM notify_message one
+        WHERE one.state IN ('queued', 'claimed') AND {meant} ORDER BY one.id FOR NO KEY UPDATE)
+    RETURNING m.state
+)
+SELECT count(*) FROM gone WHERE state = 'withdrawn'
+"""
+
+
+def withdraw(*, now: datetime, reason: str, keys: Collection[str] = (), prefix: str = "") -> int:
+    """Take back what waits and is not needed any more: these keys, and all that begin with the prefix.
+
+    Part of the caller's transaction and of its verb: with the signature the reminder is gone, and where the signature
+    is rolled back it waits again. One statement; returns how many messages will not be sent. A message that a worker
+    is sending at this moment is not counted, and where the server refuses it, it is not tried again. Raises
+    ValueError without a reason.
+    """
+    if not reason.strip():
+        raise ValueError("Say why the messages are not needed any more.")
+    wanted = [sql for sql, asked in (("one.key = ANY(%(keys)s)", keys), ("one.key LIKE %(like)s", prefix)) if asked]
+    if not wanted:
+        return 0
+    like = connection.ops.prep_for_like_query(prefix) + "%"
+    params = {"now": now, "reason": reason.strip()[:600], "keys": list(keys), "like": like}
+    with connection.cursor() as cursor:
+        cursor.execute(_WITHDRAW_SQL.format(meant=f"({' OR '.join(wanted)})"), params)
+        count: int = cursor.fetchone()[0]
+    return count

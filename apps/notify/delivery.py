@@ -13,6 +13,7 @@ from email.utils import format_datetime
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, F, TextField, Value, When
 
 from apps.common import clock
 from apps.notify.models import Message
@@ -130,10 +131,21 @@ def _postpone(message: Message, error: str, sweep: Sweep, now: datetime) -> None
     if wait is None:
         sweep.failed += _settle(message, Message.State.FAILED, error=error)
     else:
-        sweep.postponed += _settle(message, Message.State.QUEUED, error=error, not_before=now + wait)
+        sweep.postponed += _wait_again(message, error, now + wait)
 
 
-def _settle(message: Message, state: Message.State, **fields: object) -> int:
+def _wait_again(message: Message, error: str, not_before: datetime) -> int:
+    """Back to waiting; what was withdrawn while it was being sent stays withdrawn, with the reason for that."""
+    wanted = When(withdrawn_at=None, then=Value(Message.State.QUEUED.value))
+    return _settle(
+        message,
+        Case(wanted, default=Value(Message.State.WITHDRAWN.value)),
+        error=Case(When(withdrawn_at=None, then=Value(error)), default=F("error"), output_field=TextField()),
+        not_before=not_before,
+    )
+
+
+def _settle(message: Message, state: Message.State | Case, **fields: object) -> int:
     """Leave the claimed state, if the claim is still this worker's: what was settled stays."""
     mine = Message.objects.filter(
         pk=message.pk, state=Message.State.CLAIMED, claimed_at=message.claimed_at, attempts=message.attempts

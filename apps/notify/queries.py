@@ -57,3 +57,16 @@ def outbox_counts() -> dict[str, int]:
     """How many messages are in each state; every state is named. One query."""
     counted = dict(Message.objects.order_by().values_list("state").annotate(n=Count("pk")))
     return {state: counted.get(state, 0) for state in Message.State.values}
+
+
+def undelivered_since(since: datetime) -> QuerySet[Message]:
+    """The last mail of everybody whose last one did not get through: no address, refused, deactivated.
+
+    One row a person, of what was written since then. `.values("recipient")` in a subquery gives the people,
+    `error` says why. What waits, was withdrawn or may have been sent decides nothing.
+    """
+    ended = Message.objects.filter(created_at__gte=since, state__in=[Message.State.SENT, Message.State.FAILED])
+    later = ended.filter(recipient=OuterRef("recipient")).filter(
+        Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk"))
+    )
+    return ended.filter(~Exists(later), state=Message.State.FAILED).select_related("recipient").order_by("recipient")
