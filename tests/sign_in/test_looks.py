@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from tests.journeys.conftest import Site, Visit, free_port, start_web
-from tests.journeys.looks import AXE
+from tests.journeys.looks import barriers_in_every_look
 from tests.sign_in.test_passkey_journey import add, authenticator, sign_out, type_password
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
 
-LOOKS = {"light": ("light", 1440), "dark": ("dark", 1440), "390": ("light", 390)}
 # A folder for pictures of the pages, for whoever wants to look at them.
 PICTURES = os.environ.get("PICTURES", "")
 
@@ -39,18 +37,9 @@ def site(committed_db: str) -> Iterator[Site]:
 
 def faults(there: Visit, name: str) -> list[str]:
     """What is wrong with the page that is open, in each look."""
-    page, wrong = there.page, list(there.reports())
-    for look, (scheme, width) in LOOKS.items():
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size({"width": width, "height": 900})
-        found = Axe().run(page, options=AXE).response["violations"]
-        wrong += [f"{name} {look}: {v['id']} {v['nodes'][0]['target']}" for v in found]
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        wrong += [f"{name} {look}: {wide} px too wide"] if wide > 0 else []
-        if PICTURES:
-            page.screenshot(path=str(Path(PICTURES) / f"{name}-{look}.png"), full_page=True)
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": 1440, "height": 900})
+    wrong = [f"{name} {fault}" for fault in barriers_in_every_look(there)]
+    if PICTURES:
+        there.page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
     return wrong
 
 
