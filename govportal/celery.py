@@ -37,7 +37,8 @@ app.conf.update(
     beat_schedule={
         "attestations.open_due": {"task": "attestations.open_due", "schedule": crontab(minute="*/5")},
         "attestations.remind_due": {"task": "attestations.remind_due", "schedule": crontab(minute="*/10")},
-        "attestations.close_due": {"task": "attestations.close_due", "schedule": crontab(minute="*/10")},
+        "attestations.move_on_due": {"task": "attestations.move_on_due", "schedule": crontab(minute="*/10")},
+        "attestations.follow_owners": {"task": "attestations.follow_owners", "schedule": crontab(minute="*/5")},
         "findings.sweep": {"task": "findings.sweep", "schedule": crontab(minute=40, hour=1)},
         "findings.remind_overdue": {"task": "findings.remind_overdue", "schedule": crontab(minute=25)},
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},

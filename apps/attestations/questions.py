@@ -235,17 +235,25 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def thawed(question_set: Mapping[str, Any]) -> tuple[Section, ...]:
-    """The sections of a campaign from its frozen question set."""
+def thawed(question_set: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[Section, ...]:
+    """The sections that apply to a system, from the campaign's frozen questions and the system's frozen facts."""
+    parts = question_set.get("sets") or [question_set]
     return tuple(
-        Section(
-            part["slug"],
-            part["title"],
-            part["text"],
-            tuple(part["facts"]),
-            tuple(_question(question) for question in part["questions"]),
-        )
-        for part in question_set["sections"]
+        _thawed_section(section) for part in parts if _applies(part.get("when"), facts) for section in part["sections"]
+    )
+
+
+def _applies(when: Mapping[str, Any] | None, facts: Mapping[str, Any]) -> bool:
+    return all(not values or facts.get(name) in values for name, values in (when or {}).items())
+
+
+def _thawed_section(part: Mapping[str, Any]) -> Section:
+    return Section(
+        part["slug"],
+        part["title"],
+        part["text"],
+        tuple(part["facts"]),
+        tuple(_question(question) for question in part["questions"]),
     )
 
 

@@ -18,7 +18,13 @@ def remind_due() -> None:
     actions.remind_all_due(now=clock.now())
 
 
-@shared_task(name="attestations.close_due")
-def close_due() -> None:
-    """Close the campaign whose time is over."""
-    actions.close_due(now=clock.now())
+@shared_task(name="attestations.move_on_due")
+def move_on_due() -> None:
+    """Let campaigns move on whose day has come."""
+    actions.move_on_due(now=clock.now())
+
+
+@shared_task(name="attestations.follow_owners")
+def follow_owners() -> None:
+    """Let open assignments follow the owner."""
+    actions.follow_owners(now=clock.now())

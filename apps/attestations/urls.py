@@ -5,10 +5,10 @@ from django.urls import path, register_converter
 from apps.attestations import views
 
 
-class PeriodConverter:
-    """A quarter, such as 2026Q4."""
+class CodeConverter:
+    """A campaign: 2026Q4, or 2026-11-critical where it is of another template."""
 
-    regex = r"\d{4}Q[1-4]"
+    regex = r"\d{4}(?:Q[1-4]|H[12]|-\d{2})?(?:-[a-z0-9-]+)?"
 
     def to_python(self, value: str) -> str:
         return value
@@ -17,16 +17,16 @@ class PeriodConverter:
         return value
 
 
-register_converter(PeriodConverter, "period")
+register_converter(CodeConverter, "campaign")
 
 app_name = "attestations"
 urlpatterns = [
     path("", views.campaigns, name="campaigns"),
-    path("<period:period>/", views.campaign, name="campaign"),
-    path("<period:period>/export.csv", views.export, name="export"),
-    path("<period:period>/remind/", views.remind, name="remind"),
-    path("<period:period>/<str:key>/", views.assignment, name="assignment"),
-    path("<period:period>/<str:key>/check/", views.check, name="check"),
-    path("<period:period>/<str:key>/receipt/", views.receipt, name="receipt"),
-    path("<period:period>/<str:key>/<slug:slug>/", views.section, name="section"),
+    path("<campaign:code>/", views.campaign, name="campaign"),
+    path("<campaign:code>/export.csv", views.export, name="export"),
+    path("<campaign:code>/remind/", views.remind, name="remind"),
+    path("<campaign:code>/<str:key>/", views.assignment, name="assignment"),
+    path("<campaign:code>/<str:key>/check/", views.check, name="check"),
+    path("<campaign:code>/<str:key>/receipt/", views.receipt, name="receipt"),
+    path("<campaign:code>/<str:key>/<slug:slug>/", views.section, name="section"),
 ]

@@ -311,9 +311,9 @@ def _attested(campaign: Campaign | None, counts: Counts | None) -> Iterable[Indi
         note = "no campaign has been opened yet"
         yield Indicator("attested", "Attested this quarter", None, None, reverse("attestations:campaigns"), False, note)
         return
-    label = campaign.quarter.label
+    label = campaign.label
     parts = [("attested", f"Attested in {label}", counts.signed, "signed", False)]
-    if campaign.state == Campaign.State.OPEN:
+    if campaign.takes_answers:
         parts.append(
             (
                 "attestation_open",
@@ -437,7 +437,7 @@ def as_json(page: Board) -> dict[str, Any]:
             "interim": page.totals.interim,
             "interim_long": page.interim_long,
         },
-        "campaign": page.campaign.period if page.campaign else None,
+        "campaign": page.campaign.code if page.campaign else None,
         "indicators": [
             {"key": one.key, "label": one.label, "count": one.count, "of": one.of, "rows": one.href, "note": one.note}
             for one in page.indicators

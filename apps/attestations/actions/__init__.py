@@ -1,18 +1,22 @@
 """The verbs of campaigns, by noun."""
 
 from apps.attestations.actions.answers import Stale, save_answers, view_assignment
-from apps.attestations.actions.campaigns import close_campaign, open_campaign
+from apps.attestations.actions.campaigns import begin_grace, begin_rollup, cancel_campaign, open_campaign
+from apps.attestations.actions.owners import follow_owners
 from apps.attestations.actions.reminders import REMINDED_TODAY, remind_due, remind_open
 from apps.attestations.actions.signing import sign
-from apps.attestations.actions.sweeps import close_due, open_due, remind_all_due
+from apps.attestations.actions.sweeps import move_on_due, open_due, remind_all_due
 from apps.people.rules import Confirmation
 
 __all__ = [
     "REMINDED_TODAY",
     "Confirmation",
     "Stale",
-    "close_campaign",
-    "close_due",
+    "begin_grace",
+    "begin_rollup",
+    "cancel_campaign",
+    "follow_owners",
+    "move_on_due",
     "open_campaign",
     "open_due",
     "remind_all_due",

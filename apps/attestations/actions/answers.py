@@ -1,10 +1,12 @@
 """Answering: section by section, saved as typed, with a check that no other window saved in between."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
 
+from apps.attestations.actions.owners import follow
 from apps.attestations.models import Answer, Assignment
 from apps.attestations.questions import Section, thawed
 from apps.attestations.rules import STORED_LENGTH, Given
@@ -38,13 +40,14 @@ def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime) -
         .select_related("campaign", "person", "snapshot")
         .get(pk=assignment.pk)
     )
+    fresh = follow(fresh, now=now)
     fresh.system = System.objects.select_related("owner").get(pk=system.pk)
     if fresh.system.owner_id != actor.pk:
         raise NotAllowed(f"Only {fresh.system.owner.display_name} can answer for {fresh.system.name}.")
-    if fresh.state == Assignment.State.SUBMITTED:
+    if fresh.is_signed:
         raise Refused(f"{fresh.system.name} is signed. A signed attestation does not change.")
-    if not fresh.is_open or now >= fresh.campaign.closes_at:
-        raise Refused(f"The campaign of {fresh.campaign.quarter.label} is closed. It takes no more answers.")
+    if not fresh.is_open or now >= (fresh.reopened_until or fresh.campaign.closes_at):
+        raise Refused(f"The campaign of {fresh.campaign.label} is closed. It takes no more answers.")
     return fresh
 
 
@@ -59,7 +62,7 @@ def view_assignment(assignment: Assignment, *, actor: Person, now: datetime) -> 
         actor=actor,
         subject=system_subject(assignment.system),
         now=now,
-        after={"campaign": assignment.campaign.period, "assignment": assignment.pk},
+        after={"campaign": assignment.campaign.code, "assignment": assignment.pk},
     )
 
 
@@ -91,7 +94,7 @@ def save_answers(
     assignment.version += 1
     assignment.state = Assignment.State.IN_PROGRESS
     assignment.save(update_fields=["version", "state"])
-    _write(assignment, changes, now)
+    _write(assignment, changes, actor, now)
     record(
         Kind.ATTESTATION_ANSWERED,
         actor=actor,
@@ -99,7 +102,7 @@ def save_answers(
         now=now,
         before={key: kept[key].value if key in kept else "" for key in changes},
         after={
-            "campaign": assignment.campaign.period,
+            "campaign": assignment.campaign.code,
             "assignment": assignment.pk,
             "section": slug,
             "version": assignment.version,
@@ -111,7 +114,10 @@ def save_answers(
 
 def section_of(assignment: Assignment, slug: str) -> Section:
     """The section with this slug in the campaign's frozen questions. Raises KeyError for none."""
-    return {section.slug: section for section in thawed(assignment.campaign.question_set)}[slug]
+    return {
+        section.slug: section
+        for section in thawed(assignment.campaign.question_set, json.loads(assignment.snapshot.facts))
+    }[slug]
 
 
 def _answers(assignment: Assignment, section: Section) -> list[Answer]:
@@ -135,7 +141,7 @@ def _changes(section: Section, kept: Mapping[str, Answer], answers: Mapping[str,
     return changes
 
 
-def _write(assignment: Assignment, changes: Mapping[str, Given], now: datetime) -> None:
+def _write(assignment: Assignment, changes: Mapping[str, Given], actor: Person, now: datetime) -> None:
     Answer.objects.bulk_create(
         [
             Answer(
@@ -145,6 +151,7 @@ def _write(assignment: Assignment, changes: Mapping[str, Given], now: datetime) 
                 comment=given.comment,
                 plan=given.plan,
                 plan_date=given.plan_date,
+                answered_by=actor,
                 saved_at=now,
                 version=assignment.version,
             )
@@ -152,5 +159,5 @@ def _write(assignment: Assignment, changes: Mapping[str, Given], now: datetime) 
         ],
         update_conflicts=True,
         unique_fields=["assignment", "question"],
-        update_fields=["value", "comment", "plan", "plan_date", "saved_at", "version"],
+        update_fields=["value", "comment", "plan", "plan_date", "answered_by", "saved_at", "version"],
     )

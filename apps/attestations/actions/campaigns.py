@@ -1,24 +1,29 @@
-"""Opening and closing a campaign."""
+"""Opening a campaign, and moving it on until its roll-up begins."""
 
+import secrets
 from datetime import datetime
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 
-from apps.attestations.actions.scope import freeze
-from apps.attestations.models import Assignment, Campaign
+from apps.attestations.actions.nodes import plant
+from apps.attestations.actions.questions import frozen_questions
+from apps.attestations.actions.scope import Frozen, freeze
+from apps.attestations.models import Assignment, Campaign, CampaignTemplate
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
-from apps.attestations.questions import frozen as frozen_questions
-from apps.attestations.rules import LIST_ALL, LIST_FIRST, OPEN_STATES, Period
+from apps.attestations.rules import LIST_ALL, LIST_FIRST, OPEN_STATES, QUARTERLY, SIGNED_STATES, Period
 from apps.audit.actions import record
-from apps.audit.rules import Actor, Kind, Subject
+from apps.audit.rules import Actor, Kind, Subject, digest
+from apps.common.clock import day_words, local_date
 from apps.common.errors import Refused
 from apps.notify.actions import Note, enqueue_many
 from apps.people.models import Person
 
 MAIL_BATCH = 1000
+PLANNED = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
 
 # Every owner with how many systems and the first of them, nearest date first.
 _OWNERS_SQL = """
@@ -35,56 +40,110 @@ ORDER BY person_id, place
 
 def campaign_subject(campaign: Campaign) -> Subject:
     """How the trail refers to a campaign."""
-    return Subject("campaign", campaign.period, f"{campaign.quarter.label} attestation")
+    return Subject("campaign", campaign.code, f"{campaign.label} attestation")
 
 
 @transaction.atomic
-def open_campaign(period: str, *, actor: Actor, now: datetime) -> tuple[Campaign, bool]:
-    """Open a quarter's campaign: freeze the scope, assign every live system once, write one mail a person.
+def open_campaign(
+    period: str, *, actor: Actor, now: datetime, template: CampaignTemplate | None = None
+) -> tuple[Campaign, bool]:
+    """Open a period's campaign: freeze the scope, ask for every system in it once, write one mail a person.
 
-    All or nothing, in one transaction: a worker that dies leaves no trace, and two that run at once open one
-    campaign. Returns the campaign and whether this call opened it; a second call changes nothing.
-    Raises ValueError for what is no quarter, Refused where the closing date has passed or nothing is live.
+    Without a template the quarterly one. All or nothing, in one transaction: a worker that dies leaves no trace,
+    and two that run at once open one campaign. Returns the campaign and whether this call opened it; a second call
+    changes nothing. Raises ValueError for what is no period, Refused where the closing date has passed or nothing
+    is in scope.
     """
-    quarter = Period.parse(period)
+    span = Period.parse(period)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('attestations_open_campaign'))")
-    known = Campaign.objects.filter(period=str(quarter)).first()
-    if known is not None:
-        return known, False
-    dates = dates_of(quarter)
-    if closing_moment(dates) <= now:
-        raise Refused(f"The campaign of {quarter.label} would have closed on {dates.closes_on:%d %b %Y}.")
-    campaign = Campaign.objects.create(
-        period=str(quarter),
-        opens_at=opening_moment(dates),
-        opened_at=now,
-        opened_by=actor.audit_name,
-        due_critical_on=dates.due_critical_on,
-        due_high_on=dates.due_high_on,
-        due_on=dates.due_on,
-        closes_at=closing_moment(dates),
-        question_set=frozen_questions(),
-    )
-    total, interim, campaign.scope_hash = freeze(campaign, dates, now=now)
-    if not total:
-        raise Refused("No live system is on the register. A campaign without systems is not opened.")
-    campaign.save(update_fields=["scope_hash"])
+    template = template or quarterly()
+    campaign = Campaign.objects.filter(template=template, period=str(span)).first()
+    if campaign is not None and campaign.state not in PLANNED:
+        return campaign, False
+    campaign = _begin(campaign or plan(template, span), actor, now)
+    frozen = freeze(campaign, now=now)
+    if not frozen.systems:
+        raise Refused("No live system is in its scope. A campaign without systems is not opened.")
+    campaign.state, campaign.scope_hash = Campaign.State.OPEN, frozen.scope_hash
+    campaign.save(update_fields=["state", "scope_hash"])
+    plant(campaign)
     mails = _write_mails(campaign, now=now)
     record(
         Kind.CAMPAIGN_OPENED,
         actor=actor,
         subject=campaign_subject(campaign),
         now=now,
-        after={
-            "systems": total,
-            "interim": interim,
-            "mails": mails,
-            "scope_sha256": campaign.scope_hash,
-            "due": {"critical": str(dates.due_critical_on), "high": str(dates.due_high_on), "rest": str(dates.due_on)},
-        },
+        after=_opened_facts(campaign, frozen, mails),
     )
     return campaign, True
+
+
+def _begin(campaign: Campaign, actor: Actor, now: datetime) -> Campaign:
+    """Freeze what the campaign asks, of whom and on which terms. Raises Refused where it would be over already."""
+    template = campaign.template
+    if campaign.closes_at <= now:
+        raise Refused(f"The campaign of {campaign.label} would have closed on {day_words(campaign.last_day)}.")
+    campaign.state = Campaign.State.SNAPSHOTTING
+    campaign.opened_at, campaign.opened_by = now, actor.audit_name
+    campaign.question_set = frozen_questions(template)
+    campaign.terms = {
+        "scope": template.scope,
+        "sampling_percent": template.sampling_percent,
+        "consequence": template.consequence,
+        "top_seats": template.top_seats,
+        "items_per_person": template.items_per_person,
+    }
+    campaign.sampling_seed = secrets.token_hex(32)
+    campaign.sampling_commitment = digest(campaign.sampling_seed)
+    if campaign.pk:
+        campaign.save()
+    else:
+        begin, campaign.state = campaign.state, Campaign.State.DRAFT
+        campaign.save(force_insert=True)
+        campaign.state = begin
+        campaign.save(update_fields=["state"])
+    return campaign
+
+
+def _opened_facts(campaign: Campaign, frozen: Frozen, mails: int) -> dict[str, Any]:
+    return {
+        "systems": frozen.systems,
+        "interim": frozen.interim,
+        "retired": frozen.retired,
+        "mails": mails,
+        "scope_sha256": campaign.scope_hash,
+        "questions": [part["key"] for part in campaign.question_set["sets"]],
+        "sampling_commitment": campaign.sampling_commitment,
+        "due": {
+            "critical": str(campaign.due_critical_on),
+            "high": str(campaign.due_high_on),
+            "rest": str(campaign.due_on),
+        },
+    }
+
+
+def plan(template: CampaignTemplate, span: Period) -> Campaign:
+    """A campaign of this period as it would be, with its dates; not written."""
+    dates = dates_of(span, template)
+    is_quarterly = template.key == QUARTERLY
+    return Campaign(
+        template=template,
+        period=str(span),
+        code=str(span) if is_quarterly else f"{span}-{template.key}",
+        title=span.label if is_quarterly else f"{span.label}, {template.name}",
+        is_event=template.cadence == CampaignTemplate.Cadence.EVENT,
+        opens_at=opening_moment(dates),
+        due_critical_on=dates.due_critical_on,
+        due_high_on=dates.due_high_on,
+        due_on=dates.due_on,
+        closes_at=closing_moment(dates),
+    )
+
+
+def quarterly() -> CampaignTemplate:
+    """The template that every portal begins with: all live systems, every quarter."""
+    return CampaignTemplate.objects.get(key=QUARTERLY)
 
 
 def _write_mails(campaign: Campaign, *, now: datetime) -> int:
@@ -117,10 +176,10 @@ def count_words(number: int) -> str:
 
 
 def _opening_note(campaign: Campaign, person: Person, rows: list[tuple[Any, ...]]) -> Note:
-    label, total = campaign.quarter.label, rows[0][1]
+    label, total = campaign.label, rows[0][1]
     lines = [system_line(name, key, due) for _, _, due, name, key in rows]
     return Note(
-        key=f"campaign:{campaign.period}:{person.pk}:opened",
+        key=f"campaign:{campaign.code}:{person.pk}:opened",
         recipient=person,
         subject=f"{label}: state and sign what is true for {count_words(total)}",
         body=(
@@ -134,30 +193,92 @@ def _opening_note(campaign: Campaign, person: Person, rows: list[tuple[Any, ...]
 
 
 @transaction.atomic
-def close_campaign(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
-    """End a campaign: what nobody signed becomes "not attested". Nothing is ever attested by silence.
-
-    Raises Refused where it is closed already or its closing date has not come.
-    """
-    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-    if campaign.state == Campaign.State.CLOSED:
-        raise Refused(f"The campaign of {campaign.quarter.label} is closed already.")
-    if now < campaign.closes_at:
-        raise Refused(f"The campaign of {campaign.quarter.label} has not reached its closing date.")
-    rows = Assignment.objects.filter(campaign=campaign)
-    silent = rows.filter(state__in=OPEN_STATES).update(state=Assignment.State.NOT_ATTESTED)
-    campaign.state, campaign.closed_at = Campaign.State.CLOSED, now
-    campaign.save(update_fields=["state", "closed_at"])
+def begin_grace(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
+    """The last due date has passed: from now on whoever signs is late. Raises Refused where it is not so."""
+    campaign = locked_campaign(campaign)
+    if campaign.state != Campaign.State.OPEN or local_date(now) <= campaign.due_on:
+        raise Refused(f"The campaign of {campaign.label} is not past its due date, or it is further already.")
+    campaign.state = Campaign.State.GRACE
+    campaign.save(update_fields=["state"])
     record(
-        Kind.CAMPAIGN_CLOSED,
+        Kind.CAMPAIGN_GRACE_BEGAN,
         actor=actor,
         subject=campaign_subject(campaign),
         now=now,
         before={"state": "open"},
+        after={"state": "grace"},
+    )
+    return campaign
+
+
+@transaction.atomic
+def begin_rollup(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
+    """The grace period is over: what nobody signed becomes "not attested", by name. Nothing is attested by silence.
+
+    What was sent back to its owner shortly before stays open until its own day. Raises Refused where the closing
+    date has not come or the roll-up has begun.
+    """
+    campaign = locked_campaign(campaign)
+    if now < campaign.closes_at:
+        raise Refused(f"The campaign of {campaign.label} has not reached its closing date.")
+    if campaign.state == Campaign.State.OPEN:
+        campaign = begin_grace(campaign, actor=actor, now=now)
+    if campaign.state != Campaign.State.GRACE:
+        raise Refused(f"The campaign of {campaign.label} is closed already.")
+    rows = Assignment.objects.filter(campaign=campaign)
+    silent = silence(campaign, now=now)
+    campaign.state, campaign.rollup_at = Campaign.State.ROLLUP, now
+    campaign.save(update_fields=["state", "rollup_at"])
+    record(
+        Kind.CAMPAIGN_ROLLUP_BEGAN,
+        actor=actor,
+        subject=campaign_subject(campaign),
+        now=now,
+        before={"state": "grace"},
         after={
-            "state": "closed",
-            "signed": rows.filter(state=Assignment.State.SUBMITTED).count(),
+            "state": "rollup",
+            "signed": rows.filter(state__in=SIGNED_STATES).count(),
             "not_attested": silent,
         },
+    )
+    return campaign
+
+
+def silence(campaign: Campaign, *, now: datetime) -> int:
+    """What is open and may not be signed any more becomes "not attested". Returns how many. The caller holds it."""
+    return (
+        Assignment.objects.filter(campaign=campaign, state__in=OPEN_STATES)
+        .filter(Q(reopened_until=None) | Q(reopened_until__lte=now))
+        .update(state=Assignment.State.NOT_ATTESTED)
+    )
+
+
+def locked_campaign(campaign: Campaign) -> Campaign:
+    """The campaign's row, locked for this transaction."""
+    return Campaign.objects.select_for_update(no_key=True, of=("self",)).select_related("template").get(pk=campaign.pk)
+
+
+@transaction.atomic
+def cancel_campaign(campaign: Campaign, *, reason: str, actor: Actor, now: datetime) -> Campaign:
+    """End a campaign before its due date, with a reason. What was signed stays; nothing is "not attested" by it.
+
+    Raises Refused without a reason and once it is past its due date.
+    """
+    campaign = locked_campaign(campaign)
+    if not reason.strip():
+        raise Refused("Say why the campaign is cancelled.")
+    if campaign.state not in (*PLANNED, Campaign.State.OPEN):
+        raise Refused(f"The campaign of {campaign.label} can't be cancelled any more.")
+    before, campaign.state = campaign.state, Campaign.State.CANCELLED
+    campaign.cancelled_at, campaign.cancel_reason = now, reason.strip()[:600]
+    campaign.save(update_fields=["state", "cancelled_at", "cancel_reason"])
+    record(
+        Kind.CAMPAIGN_CANCELLED,
+        actor=actor,
+        subject=campaign_subject(campaign),
+        now=now,
+        before={"state": before},
+        after={"state": "cancelled"},
+        reason=campaign.cancel_reason,
     )
     return campaign

@@ -27,7 +27,7 @@ SELECT owner_id, total, dates, due_on, name, key FROM (
            array_agg(a.due_on) OVER person AS dates,
            row_number() OVER (PARTITION BY s.owner_id ORDER BY a.due_on, s.name, s.key) AS place
     FROM attestations_assignment a JOIN registry_system s ON s.id = a.system_id
-    WHERE a.campaign_id = %(campaign)s AND a.state IN ('pending', 'in_progress')
+    WHERE a.campaign_id = %(campaign)s AND a.state IN ('pending', 'in_progress', 'changes_requested')
     WINDOW person AS (PARTITION BY s.owner_id)) AS ranked
 WHERE place <= CASE WHEN total > %(all)s THEN %(first)s ELSE %(all)s END
 ORDER BY owner_id, place
@@ -62,7 +62,7 @@ def remind_due(campaign: Campaign, *, actor: Actor, now: datetime) -> int:
     sent, and never one before a step that was sent. Writes to the trail only where something was said.
     """
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-    if campaign.state != Campaign.State.OPEN or now >= campaign.closes_at:
+    if not campaign.takes_answers or now >= campaign.closes_at:
         return 0
     today, opened_on = local_date(now), local_date(campaign.opened_at)
     said = _steps_said(campaign)
@@ -84,7 +84,7 @@ def remind_due(campaign: Campaign, *, actor: Actor, now: datetime) -> int:
 
 def _steps_said(campaign: Campaign) -> dict[str, date]:
     """The last step that each person was reminded at, from the keys in the outbox."""
-    prefix = f"campaign:{campaign.period}:"
+    prefix = f"campaign:{campaign.code}:"
     said: dict[str, date] = {}
     keys = Message.objects.filter(key__startswith=prefix, key__contains=":remind:").values_list("key", flat=True)
     for key in keys:
@@ -101,8 +101,8 @@ def remind_open(campaign: Campaign, *, actor: Actor, now: datetime) -> int:
     """
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     today = local_date(now)
-    if campaign.state != Campaign.State.OPEN or now >= campaign.closes_at:
-        raise Refused(f"The campaign of {campaign.quarter.label} is closed. Nobody can sign any more.")
+    if not campaign.takes_answers or now >= campaign.closes_at:
+        raise Refused(f"The campaign of {campaign.label} is closed. Nobody can sign any more.")
     if campaign.reminded_on == today:
         raise Refused(REMINDED_TODAY)
     items = _open_items(campaign)
@@ -131,11 +131,11 @@ def _record(campaign: Campaign, people: int, by: str, actor: Actor, now: datetim
 def _digest(campaign: Campaign, person: Person, item: _Open, occasion: str) -> Note:
     first = min(item.dates)
     return Note(
-        key=f"campaign:{campaign.period}:{person.pk}:{occasion}",
+        key=f"campaign:{campaign.code}:{person.pk}:{occasion}",
         recipient=person,
-        subject=f"{campaign.quarter.label}: {count_words(item.total)} to sign, first by {first.day} {first:%b %Y}",
+        subject=f"{campaign.label}: {count_words(item.total)} to sign, first by {first.day} {first:%b %Y}",
         body=(
-            f"You have not signed for {count_words(item.total)} in the {campaign.quarter.label} attestation:\n\n"
+            f"You have not signed for {count_words(item.total)} in the {campaign.label} attestation:\n\n"
             f"{system_list(item.lines, item.total)}\n\n"
             "What is not signed when the campaign closes is reported as not attested, by name."
         ),

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from apps.attestations.models import Campaign
-from apps.attestations.rules import Schedule, canonical_facts
+from apps.attestations.rules import canonical_facts
 from apps.audit.rules import digest
 from apps.registry.models import Unit
 from apps.registry.rules import NOT_LIVE, SCENARIO_DOMAIN, Cell, most_specific
@@ -121,24 +122,31 @@ def facts_of(row: Row, leads: Leads, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def freeze(campaign: Campaign, dates: Schedule, *, now: datetime) -> tuple[int, int, str]:
-    """Write an assignment and its frozen facts for every live system, in the caller's transaction.
+@dataclass
+class Frozen:
+    """What was frozen: how many systems, how many with an interim owner, who left, and the hash of it all."""
 
-    Returns how many systems there are, how many have an interim owner, and the hash of the whole scope.
-    Memory stays at one chunk: rows come from a server-side cursor and go out by COPY.
-    """
-    leads, total, interim, scope = Leads(), 0, 0, hashlib.sha256()
+    systems: int = 0
+    interim: int = 0
+    retired: int = 0
+    scope_hash: str = ""
+
+
+def freeze(campaign: Campaign, *, now: datetime) -> Frozen:
+    """Write frozen facts and an assignment for every live system in scope, in the caller's transaction."""
+    leads, frozen, scope = Leads(), Frozen(), hashlib.sha256()
     for rows in _chunks():
-        frozen = []
-        for assignment, row in zip(_ids(len(rows)), rows, strict=True):
+        chunk = []
+        for snapshot, row in zip(_ids(len(rows)), rows, strict=True):
             text = canonical_facts(facts_of(row, leads, now=now))
             sha256 = digest(text)
             scope.update(f"{row[1]} {sha256}\n".encode())
-            frozen.append((assignment, row, text, sha256))
-        _write(campaign, dates, frozen)
-        total += len(rows)
-        interim += sum(row[13] == "interim" for row in rows)
-    return total, interim, scope.hexdigest()
+            chunk.append((snapshot, row, text, sha256))
+        _write(campaign, chunk, now)
+        frozen.systems += len(rows)
+        frozen.interim += sum(row[13] == "interim" for row in rows)
+    frozen.scope_hash = scope.hexdigest()
+    return frozen
 
 
 def _chunks() -> Iterator[list[Row]]:
@@ -151,21 +159,27 @@ def _chunks() -> Iterator[list[Row]]:
 def _ids(count: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('attestations_assignment', 'id')) FROM generate_series(1, %s)",
+            "SELECT nextval(pg_get_serial_sequence('attestations_scopesnapshot', 'id')) FROM generate_series(1, %s)",
             [count],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def _write(campaign: Campaign, dates: Schedule, frozen: list[tuple[int, Row, str, str]]) -> None:
+def _write(campaign: Campaign, frozen: list[tuple[int, Row, str, str]], now: datetime) -> None:
     with connection.cursor() as cursor:
         with cursor.copy(
-            "COPY attestations_assignment (id, campaign_id, system_id, person_id, owner_basis, tier, unit_id, due_on,"
-            " state, version) FROM STDIN"
+            "COPY attestations_scopesnapshot (id, campaign_id, system_id, number, is_supplement, facts, sha256, material,"
+            " delta, changes, taken_at) FROM STDIN"
         ) as copy:
-            for assignment, row, _, _ in frozen:
-                due = dates.due_for(row[5])
-                copy.write_row((assignment, campaign.pk, row[0], row[11], row[13], row[5], row[9], due, "pending", 0))
-        with cursor.copy("COPY attestations_scopesnapshot (assignment_id, facts, sha256) FROM STDIN") as copy:
-            for assignment, _, text, sha256 in frozen:
-                copy.write_row((assignment, text, sha256))
+            for snapshot, row, text, sha256 in frozen:
+                copy.write_row((snapshot, campaign.pk, row[0], 1, False, text, sha256, "{}", "new", "[]", now))
+        with cursor.copy(
+            "COPY attestations_assignment (snapshot_id, campaign_id, system_id, person_id, owner_basis, tier, unit_id,"
+            " due_on, delta, sampled, because, state, result, round, opened_at, stale_because, version) FROM STDIN"
+        ) as copy:
+            for snapshot, row, _, _ in frozen:
+                due = campaign.due_for(row[5])
+                copy.write_row(
+                    (snapshot, campaign.pk, row[0], row[11], row[13], row[5], row[9], due, "new", "", "", "pending", "",
+                     1, now, "[]", 0)
+                )  # fmt: skip

@@ -1,5 +1,6 @@
 """Signing: the person, the answers, the frozen facts and the moment bound together, once and for ever."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -49,30 +50,51 @@ def sign(
     if assignment.version != version:
         newest = assignment.answers.order_by("-version").first()
         raise Stale(newest.saved_at if newest else now, assignment.version)
-    sections = thawed(assignment.campaign.question_set)
+    sections = sections_of(assignment)
     answers = {answer.question: answer.given for answer in assignment.answers.all()}
     _refuse_unready(assignment, sections, answers, now)
-    _refuse_unconfirmed(declared_true, typed_name, confirmation, actor, now)
-    signature = _write(assignment, sections, answers, confirmation, actor, now)
-    assignment.state, assignment.submitted_at = Assignment.State.SUBMITTED, now
-    assignment.save(update_fields=["state", "submitted_at"])
+    refuse_unconfirmed(declared_true, typed_name, confirmation, actor, now)
+    signature = _sign(assignment, sections, answers, confirmation, actor, now)
+    submit(assignment, signature)
     record(
         Kind.ATTESTATION_SIGNED,
         actor=actor,
         subject=system_subject(assignment.system),
         now=now,
-        after={
-            "campaign": assignment.campaign.period,
-            "assignment": assignment.pk,
-            "meaning": signature.meaning,
-            "exceptions": signature.exceptions,
-            "payload_sha256": signature.payload_sha256,
-            "facts_sha256": assignment.snapshot.sha256,
-            "auth": confirmation.method,
-            "assigned": assignment.person.audit_id,
-        },
+        after=signed_facts(assignment, signature),
     )
     return signature
+
+
+def submit(assignment: Assignment, signature: Signature) -> None:
+    """The assignment is submitted by its signature."""
+    late = (local_date(signature.signed_at) - assignment.due_on).days
+    assignment.state, assignment.submitted_at = Assignment.State.SUBMITTED, signature.signed_at
+    assignment.late_days, assignment.reopened_until = max(0, late), None
+    assignment.result = (
+        Assignment.Result.CLEAN if signature.meaning == Signature.Meaning.CERTIFY else Assignment.Result.QUALIFIED
+    )
+    assignment.save(update_fields=["state", "submitted_at", "late_days", "reopened_until", "result"])
+
+
+def signed_facts(assignment: Assignment, signature: Signature) -> dict[str, Any]:
+    """What the trail keeps of a signature under answers."""
+    return {
+        "campaign": assignment.campaign.code,
+        "assignment": assignment.pk,
+        "round": signature.round,
+        "meaning": signature.meaning,
+        "exceptions": signature.exceptions,
+        "payload_sha256": signature.payload_sha256,
+        "facts_sha256": assignment.snapshot.sha256,
+        "auth": signature.auth_method,
+        "assigned": assignment.person.audit_id,
+    }
+
+
+def sections_of(assignment: Assignment) -> tuple[Section, ...]:
+    """The sections that apply to an assignment's system."""
+    return thawed(assignment.campaign.question_set, json.loads(assignment.snapshot.facts))
 
 
 def _refuse_unready(
@@ -84,14 +106,15 @@ def _refuse_unready(
             raise Refused(f"{section.title} of {assignment.system.name} is not complete. {problems[0].text}.")
 
 
-def _refuse_unconfirmed(
+def refuse_unconfirmed(
     declared_true: bool, typed_name: str, confirmation: Confirmation, actor: Person, now: datetime
 ) -> None:
+    """Raises Refused with what is missing: the ticked declaration, the name as in the profile, a fresh confirmation."""
     if missing := why_not_signed(declared_true, typed_name, actor.display_name, confirmation, now):
         raise Refused(missing)
 
 
-def _write(
+def _sign(
     assignment: Assignment,
     sections: Sequence[Section],
     answers: Mapping[str, Given],
@@ -101,24 +124,45 @@ def _write(
 ) -> Signature:
     exceptions = len(declared(sections, answers))
     basis = assignment.system.owner_basis
-    text = statement(assignment.system.name, interim=basis == System.Basis.INTERIM, exceptions=exceptions)
-    signature = Signature(
-        assignment=assignment,
+    return put_signature(
+        Signature(
+            kind=Signature.Kind.ATTESTATION,
+            assignment=assignment,
+            round=assignment.round,
+            meaning=meaning_of(exceptions).value,
+            statement=statement(assignment.system.name, interim=basis == System.Basis.INTERIM, exceptions=exceptions),
+            exceptions=exceptions,
+            signer_basis=basis,
+            assigned_name=asked_first(assignment).display_name,
+        ),
+        attested(assignment, sections, answers, now),
+        confirmation=confirmation,
         signer=actor,
-        signer_name=actor.display_name,
-        signer_title=actor.title,
-        signer_function=actor.audit_function,
-        signer_basis=basis,
-        assigned_name=assignment.person.display_name,
-        meaning=meaning_of(exceptions).value,
-        statement=text,
-        exceptions=exceptions,
-        prev_hash=_previous(),
-        auth_method=confirmation.method,
-        auth_at=confirmation.at,
-        signed_at=now,
+        now=now,
     )
-    signature.payload = canonical(_payload(signature, sections, answers))
+
+
+def asked_first(assignment: Assignment) -> Person:
+    """Who was asked at the opening, before it passed on."""
+    first = assignment
+    while first.predecessor is not None:
+        first = first.predecessor
+    return first.person
+
+
+def put_signature(
+    signature: Signature, content: Mapping[str, Any], *, confirmation: Confirmation, signer: Person, now: datetime
+) -> Signature:
+    """Write a signature: who, when and with what meaning copied, bound to `content` by its hash, next in the chain.
+
+    The caller has filled in what is signed, the meaning, the statement and the number of exceptions, and has
+    checked the confirmation (21 CFR 11.50, 11.70, 11.200). There is one chain over all kinds.
+    """
+    signature.signer, signature.signer_name = signer, signer.display_name
+    signature.signer_title, signature.signer_function = signer.title, signer.audit_function
+    signature.auth_method, signature.auth_at, signature.signed_at = confirmation.method, confirmation.at, now
+    signature.prev_hash = _previous()
+    signature.payload = canonical({**content, **_ceremony(signature)})
     signature.payload_sha256 = digest(signature.payload)
     signature.save(force_insert=True)
     return signature
@@ -132,17 +176,39 @@ def _previous() -> str:
     return last or FIRST_PREVIOUS
 
 
-def _payload(signature: Signature, sections: Sequence[Section], answers: Mapping[str, Given]) -> dict[str, Any]:
-    """Everything that the signature stands for, so that it can be read and checked on its own."""
-    assignment = signature.assignment
-    campaign = assignment.campaign
+def _ceremony(signature: Signature) -> dict[str, Any]:
+    """What every signature says beside what it is about."""
     return {
-        "v": "1",
-        "campaign": {"period": campaign.period, "scope_sha256": campaign.scope_hash},
+        "v": "2",
+        "kind": signature.kind,
+        "meaning": signature.meaning,
+        "statement": signature.statement,
+        "batch": {"id": str(signature.batch), "size": signature.batch_size} if signature.batch else None,
+        "signer": {
+            "id": str(signature.signer_id),
+            "name": signature.signer_name,
+            "title": signature.signer_title,
+            "function": signature.signer_function,
+            "basis": signature.signer_basis,
+        },
+        "auth": {"method": signature.auth_method, "at": signature.auth_at.isoformat()},
+        "signed_at": signature.signed_at.isoformat(),
+        "previous": signature.prev_hash,
+    }
+
+
+def attested(
+    assignment: Assignment, sections: Sequence[Section], answers: Mapping[str, Given], now: datetime
+) -> dict[str, Any]:
+    """Everything that a signature under answers stands for, so that it can be read and checked on its own."""
+    campaign, first = assignment.campaign, asked_first(assignment)
+    return {
+        "campaign": {"code": campaign.code, "period": campaign.period, "scope_sha256": campaign.scope_hash},
         "system": {"key": assignment.system.key, "name": assignment.system.name},
         "facts_sha256": assignment.snapshot.sha256,
+        "round": assignment.round,
         "due": assignment.due_on.isoformat(),
-        "late": local_date(signature.signed_at) > assignment.due_on,
+        "late": local_date(now) > assignment.due_on,
         "questions": campaign.question_set["version"],
         "sections": [
             {
@@ -151,23 +217,7 @@ def _payload(signature: Signature, sections: Sequence[Section], answers: Mapping
             }
             for section in sections
         ],
-        "meaning": signature.meaning,
-        "statement": signature.statement,
-        "signer": {
-            "id": str(signature.signer_id),
-            "name": signature.signer_name,
-            "title": signature.signer_title,
-            "function": signature.signer_function,
-            "basis": signature.signer_basis,
-        },
-        "assigned": {
-            "id": str(assignment.person_id),
-            "name": signature.assigned_name,
-            "basis": assignment.owner_basis,
-        },
-        "auth": {"method": signature.auth_method, "at": signature.auth_at.isoformat()},
-        "signed_at": signature.signed_at.isoformat(),
-        "previous": signature.prev_hash,
+        "assigned": {"id": str(first.pk), "name": first.display_name},
     }
 
 

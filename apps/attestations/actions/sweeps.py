@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from apps.attestations.actions.campaigns import close_campaign, open_campaign
+from apps.attestations.actions.campaigns import begin_grace, begin_rollup, open_campaign
 from apps.attestations.actions.reminders import remind_due
 from apps.attestations.models import Campaign
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
-from apps.attestations.rules import OFFICE_HOUR, Period
+from apps.attestations.rules import OFFICE_HOUR, RUNNING, Period
 from apps.audit.rules import SCHEDULER
 from apps.common.clock import local_date, organisation_zone
 from apps.common.errors import Refused
@@ -36,16 +36,19 @@ def remind_all_due(*, now: datetime) -> int:
     """Remind in every open campaign, in the organisation's office hours only. Returns how many digests are new."""
     if now.astimezone(organisation_zone()).hour < OFFICE_HOUR:
         return 0
-    running = Campaign.objects.filter(state=Campaign.State.OPEN)
+    running = Campaign.objects.filter(state__in=RUNNING)
     return sum(remind_due(campaign, actor=SCHEDULER, now=now) for campaign in running)
 
 
-def close_due(*, now: datetime) -> list[str]:
-    """Close every campaign whose closing date has come. Returns the periods."""
-    closed = []
-    for campaign in Campaign.objects.filter(state=Campaign.State.OPEN, closes_at__lte=now):
+def move_on_due(*, now: datetime) -> list[str]:
+    """Let every campaign whose day has come move on: past its due date, then into the roll-up. Returns the codes."""
+    moved = []
+    for campaign in Campaign.objects.filter(state__in=RUNNING):
         try:
-            closed.append(close_campaign(campaign, actor=SCHEDULER, now=now).period)
+            if now >= campaign.closes_at:
+                moved.append(begin_rollup(campaign, actor=SCHEDULER, now=now).code)
+            elif campaign.state == Campaign.State.OPEN and local_date(now) > campaign.due_on:
+                moved.append(begin_grace(campaign, actor=SCHEDULER, now=now).code)
         except Refused:
-            continue  # another sweep closed it in between
-    return closed
+            continue  # another sweep did it in between
+    return moved

@@ -6,6 +6,7 @@ from django.db.models import Count, Q
 
 from apps.attestations.models import Assignment
 from apps.attestations.queries import completion, latest_campaign
+from apps.attestations.rules import SIGNED_STATES
 from apps.common.clock import local_date, now
 from apps.directory.models import OffboardingCase
 from apps.findings.models import Finding
@@ -51,7 +52,7 @@ def campaign_figures() -> dict[str, Any]:
     counts = completion(campaign, today=local_date(now())).counts
     accepted = Assignment.objects.filter(campaign=campaign, owner_basis=System.Basis.ACCEPTED)
     return {
-        "period": campaign.period,
+        "period": campaign.code,
         "state": campaign.state,
         "assignments": counts.total,
         "signed": counts.signed,
@@ -60,7 +61,7 @@ def campaign_figures() -> dict[str, Any]:
         "overdue": counts.overdue,
         "not_attested": counts.not_attested,
         "of_accepted_owners": accepted.count(),
-        "signed_by_accepted_owners": accepted.filter(state=Assignment.State.SUBMITTED).count(),
+        "signed_by_accepted_owners": accepted.filter(state__in=SIGNED_STATES).count(),
     }
 
 

@@ -173,7 +173,7 @@ def _attestation(item: Assignment, today: date) -> Need:
         text="Started, not signed." if started else f"Not started, {len(DEFAULT_SET)} sections.",
         due_on=item.due_on,
         today=today,
-        url=reverse("attestations:assignment", args=[item.campaign.period, item.system.key]),
+        url=reverse("attestations:assignment", args=[item.campaign.code, item.system.key]),
         action="Continue" if started else "Start",
         about=item.system.name,
     )

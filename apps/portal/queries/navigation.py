@@ -9,7 +9,6 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.access.queries import may
 from apps.access.rules import Permission
-from apps.attestations.models import Campaign
 from apps.attestations.queries import completion, latest_campaign
 from apps.common import clock
 from apps.common.clock import local_date
@@ -102,7 +101,7 @@ def menu_counts(person: Person) -> dict[str, int]:
 
 def _signed_percent() -> int:
     campaign = latest_campaign()
-    if campaign is None or campaign.state != Campaign.State.OPEN:
+    if campaign is None or not campaign.takes_answers:
         return -1
     return completion(campaign, today=local_date(clock.now())).counts.percent
 

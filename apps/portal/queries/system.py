@@ -185,7 +185,7 @@ def _attested(reader: Person, system: System, status: SystemStatus | None, owner
     period = status.period.label
     mine = reader.pk == owner.pk
     at = [str(status.period), system.key]
-    if status.state == "submitted" and status.submitted_at:
+    if status.is_signed and status.submitted_at:
         href = reverse("attestations:receipt", args=at) if mine or may(reader, Permission.CAMPAIGN_READ) else ""
         signed_on = day_words(local_date(status.submitted_at))
         return Check(name, True, f"Signed for {period}", signed_on, owner, href)

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from apps.attestations.models import Assignment
 from apps.attestations.queries import latest_campaign
-from apps.attestations.rules import OPEN_STATES
+from apps.attestations.rules import OPEN_STATES, SIGNED_STATES
 from apps.people.models import Person
 from apps.people.rules import FUNCTIONS
 from apps.registry.models import GovernanceDomain, SavedView, System, Unit
@@ -168,7 +168,7 @@ def _attested(state: str, today: date) -> QuerySet[Any, Any]:
     campaign = latest_campaign()
     assignments = Assignment.objects.filter(campaign=campaign)
     wanted = {
-        "signed": Q(state=Assignment.State.SUBMITTED),
+        "signed": Q(state__in=SIGNED_STATES),
         "open": Q(state__in=OPEN_STATES, due_on__gte=today),
         "overdue": Q(state__in=OPEN_STATES, due_on__lt=today),
         "none": Q(state=Assignment.State.NOT_ATTESTED),

@@ -29,7 +29,6 @@ from apps.attestations.forms import SignForm, question_fields, read_section, rea
 from apps.attestations.models import Assignment, Campaign, Signature
 from apps.attestations.questions import Section, thawed
 from apps.attestations.rules import (
-    CampaignState,
     Given,
     Problem,
     declared,
@@ -64,7 +63,7 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     """What waits for the reader, the campaign that runs, those before it, and when the next one opens."""
     person, now = signed_in(request), clock.now()
     rows = list(queries.campaigns()[:40])
-    running = [row for row in rows if row.state == CampaignState.OPEN]
+    running = [row for row in rows if row.takes_answers]
     reads = may(person, Permission.CAMPAIGN_READ)
     upcoming = queries.next_period(now)
     signed = queries.signed_by(person)
@@ -85,29 +84,29 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     return render(request, "attestations/campaigns.html", context)
 
 
-def _campaign(period: str) -> Campaign:
+def _campaign(code: str) -> Campaign:
     try:
-        return Campaign.objects.get(period=period)
+        return Campaign.objects.get(code=code)
     except Campaign.DoesNotExist as error:
         raise Http404 from error
 
 
-def _read_campaign(request: HttpRequest, period: str) -> tuple[Person, Campaign]:
+def _read_campaign(request: HttpRequest, code: str) -> tuple[Person, Campaign]:
     """For those who read campaigns; nobody else learns whether there is one."""
     person = signed_in(request)
     if not may(person, Permission.CAMPAIGN_READ):
         raise Http404
-    return person, _campaign(period)
+    return person, _campaign(code)
 
 
 @require_safe
-def campaign(request: HttpRequest, period: str) -> HttpResponse:
+def campaign(request: HttpRequest, code: str) -> HttpResponse:
     """How far a campaign is: bar, tiers, people, units, what is longest overdue."""
-    person, found = _read_campaign(request, period)
+    person, found = _read_campaign(request, code)
     today = _today()
     progress = queries.completion(found, today=today)
     units = queries.unit_rows(progress)
-    closed = found.state == CampaignState.CLOSED
+    closed = found.is_over
     steps = [] if closed else queries.steps(found, today=today)
     late = queries.not_attested(person, found) if closed else queries.longest_overdue(person, found, today=today)
     context = {
@@ -130,15 +129,15 @@ def campaign(request: HttpRequest, period: str) -> HttpResponse:
 
 
 @require_safe
-def export(request: HttpRequest, period: str) -> HttpResponseBase:
+def export(request: HttpRequest, code: str) -> HttpResponseBase:
     """Every assignment of a campaign that the reader may see, as CSV."""
-    person, found = _read_campaign(request, period)
-    return csv_response(f"attestation-{found.period}.csv", CSV_HEADER, _csv_rows(person, found))
+    person, found = _read_campaign(request, code)
+    return csv_response(f"attestation-{found.code}.csv", CSV_HEADER, _csv_rows(person, found))
 
 
 def _csv_rows(person: Person, campaign: Campaign) -> Iterator[tuple[object, ...]]:
     for row in queries.export_rows(person, campaign).iterator(chunk_size=2000):
-        signature: Signature | None = getattr(row, "signature", None)
+        signature: Signature | None = row.signature
         yield (
             campaign.period, row.system.key, row.system.name, row.unit.name, row.tier, row.person.display_name,
             row.owner_basis, row.system.owner.display_name, row.due_on, row.state,
@@ -149,9 +148,9 @@ def _csv_rows(person: Person, campaign: Campaign) -> Iterator[tuple[object, ...]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def remind(request: HttpRequest, period: str) -> HttpResponse:
+def remind(request: HttpRequest, code: str) -> HttpResponse:
     """Confirm with the number of people, then remind everybody who has something open."""
-    person, found = _read_campaign(request, period)
+    person, found = _read_campaign(request, code)
     require(person, Permission.CAMPAIGN_RUN)
     context: dict[str, Any] = {"campaign": found, "people": queries.people_to_remind(found), "refused": ""}
     if request.method == "POST":
@@ -159,7 +158,7 @@ def remind(request: HttpRequest, period: str) -> HttpResponse:
             remind_open(found, actor=person, now=clock.now())
         except Refused as error:
             return render(request, "attestations/remind.html", context | {"refused": str(error)}, status=422)
-        return redirect("attestations:campaign", period=found.period)
+        return redirect("attestations:campaign", code=found.code)
     if found.reminded_on == _today():
         context["refused"] = (
             "Everybody with something open was reminded today already. The next reminder can go tomorrow."
@@ -179,14 +178,14 @@ class Part:
 class Desk:
     """One assignment as its owner works on it: sections, answers, what is missing. Three queries."""
 
-    def __init__(self, request: HttpRequest, period: str, key: str) -> None:
+    def __init__(self, request: HttpRequest, code: str, key: str) -> None:
         self.person = signed_in(request)
         try:
-            self.assignment = queries.find_assignment(self.person, period, key)
+            self.assignment = queries.find_assignment(self.person, code, key)
         except Assignment.DoesNotExist as error:
             raise Http404 from error
         self.campaign, self.system = self.assignment.campaign, self.assignment.system
-        self.sections = thawed(self.campaign.question_set)
+        self.sections = thawed(self.campaign.question_set, self.facts)
         self.answers = {answer.question: answer.given for answer in self.assignment.answers.all()}
         self.today = _today()
 
@@ -205,7 +204,7 @@ class Desk:
 
     def url(self, name: str, **more: str) -> str:
         """A page of this assignment."""
-        place = {"period": self.campaign.period, "key": self.system.key, **more}
+        place = {"code": self.campaign.code, "key": self.system.key, **more}
         return reverse(f"attestations:{name}", kwargs=place)
 
     def context(self) -> dict[str, Any]:
@@ -226,22 +225,22 @@ class Desk:
         }
 
 
-def _desk(request: HttpRequest, period: str, key: str) -> Desk | HttpResponse:
+def _desk(request: HttpRequest, code: str, key: str) -> Desk | HttpResponse:
     """The owner's desk while it is open; the receipt once it is signed. 404 for everybody else."""
-    desk = Desk(request, period, key)
+    desk = Desk(request, code, key)
     if not desk.is_owner:
         raise Http404
-    if desk.assignment.state == Assignment.State.SUBMITTED:
+    if desk.assignment.is_signed:
         return redirect(desk.url("receipt"))
-    if not desk.assignment.is_open or clock.now() >= desk.campaign.closes_at:
+    if not desk.assignment.is_open or clock.now() >= (desk.assignment.reopened_until or desk.campaign.closes_at):
         return render(request, "attestations/closed.html", desk.context())
     return desk
 
 
 @require_safe
-def assignment(request: HttpRequest, period: str, key: str) -> HttpResponse:
+def assignment(request: HttpRequest, code: str, key: str) -> HttpResponse:
     """All sections of one system, and where to go on."""
-    desk = _desk(request, period, key)
+    desk = _desk(request, code, key)
     if isinstance(desk, HttpResponse):
         return desk
     context = desk.context()
@@ -250,9 +249,9 @@ def assignment(request: HttpRequest, period: str, key: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def section(request: HttpRequest, period: str, key: str, slug: str) -> HttpResponse:
+def section(request: HttpRequest, code: str, key: str, slug: str) -> HttpResponse:
     """One section: what the portal knows, the questions, saved as typed."""
-    desk = _desk(request, period, key)
+    desk = _desk(request, code, key)
     if isinstance(desk, HttpResponse):
         return desk if request.method != "POST" else _too_late(request, desk)
     part = next((s for s in desk.sections if s.slug == slug), None)
@@ -365,9 +364,9 @@ def _lines(desk: Desk, part: Section) -> list[Line]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def check(request: HttpRequest, period: str, key: str) -> HttpResponse:
+def check(request: HttpRequest, code: str, key: str) -> HttpResponse:
     """All answers, the declaration, the signature."""
-    desk = _desk(request, period, key)
+    desk = _desk(request, code, key)
     if isinstance(desk, HttpResponse):
         return desk
     if request.method != "POST":
@@ -395,7 +394,7 @@ def _sign(request: HttpRequest, desk: Desk, form: SignForm) -> HttpResponse:
         )
     except Refused as error:
         form.add_error(None, str(error))
-        fresh = Desk(request, desk.campaign.period, desk.system.key)
+        fresh = Desk(request, desk.campaign.code, desk.system.key)
         return _check_page(request, fresh, form, problems=True, status=409 if isinstance(error, Stale) else 422)
     return redirect(desk.url("receipt"))
 
@@ -420,10 +419,10 @@ def _check_page(
 
 
 @require_safe
-def receipt(request: HttpRequest, period: str, key: str) -> HttpResponse:
+def receipt(request: HttpRequest, code: str, key: str) -> HttpResponse:
     """Who signed what, when, and with what meaning; for the owner, the signer, and those who read campaigns."""
-    desk = Desk(request, period, key)
-    signature: Signature | None = getattr(desk.assignment, "signature", None)
+    desk = Desk(request, code, key)
+    signature: Signature | None = desk.assignment.signature
     if signature is None:
         raise Http404
     reads = may(desk.person, Permission.CAMPAIGN_READ)

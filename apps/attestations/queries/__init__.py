@@ -9,8 +9,17 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from apps.attestations.models import Assignment, Campaign, Signature
-from apps.attestations.rules import OFFICE_HOUR, OPEN_STATES, Period, Schedule, schedule
+from apps.attestations.models import Assignment, Campaign, CampaignTemplate, Signature
+from apps.attestations.rules import (
+    OFFICE_HOUR,
+    OPEN_STATES,
+    QUARTERLY,
+    RUNNING,
+    SIGNED_STATES,
+    Period,
+    Schedule,
+    schedule,
+)
 from apps.common.clock import organisation_zone
 from apps.common.workdays import is_working_day, last_working_day
 from apps.people.models import Person
@@ -98,13 +107,13 @@ class Completion:
 # Reads the index `assignment_progress` only. Rows of unit x tier, so a few hundred at most.
 _CUBE = """
 SELECT unit_id, tier, count(*),
-       count(*) FILTER (WHERE state = 'submitted'),
-       count(*) FILTER (WHERE state = 'in_progress' AND due_on >= %(today)s),
+       count(*) FILTER (WHERE state IN ('submitted', 'accepted', 'sealed')),
+       count(*) FILTER (WHERE state IN ('in_progress', 'changes_requested') AND due_on >= %(today)s),
        count(*) FILTER (WHERE state = 'pending' AND due_on >= %(today)s),
-       count(*) FILTER (WHERE state IN ('pending', 'in_progress') AND due_on < %(today)s),
+       count(*) FILTER (WHERE state IN ('pending', 'in_progress', 'changes_requested') AND due_on < %(today)s),
        count(*) FILTER (WHERE state = 'not_attested'),
        count(*) FILTER (WHERE owner_basis = 'interim')
-FROM attestations_assignment WHERE campaign_id = %(campaign)s GROUP BY unit_id, tier
+FROM attestations_assignment WHERE campaign_id = %(campaign)s AND state <> 'reassigned' GROUP BY unit_id, tier
 """
 
 
@@ -167,7 +176,8 @@ SELECT count(*) FILTER (WHERE first > %(today)s + 7),
        count(*) FILTER (WHERE first >= %(today)s AND first <= %(today)s + 1),
        count(*) FILTER (WHERE first < %(today)s)
 FROM (SELECT min(a.due_on) AS first FROM attestations_assignment a JOIN registry_system s ON s.id = a.system_id
-      WHERE a.campaign_id = %(campaign)s AND a.state IN ('pending', 'in_progress') GROUP BY s.owner_id) AS person
+      WHERE a.campaign_id = %(campaign)s AND a.state IN ('pending', 'in_progress', 'changes_requested')
+      GROUP BY s.owner_id) AS person
 """
 _STEPS = (
     ("More than 7 days left", "No reminder yet"),
@@ -187,18 +197,20 @@ def steps(campaign: Campaign, *, today: date) -> list[Step]:
 
 
 def campaigns() -> QuerySet[Campaign]:
-    """All campaigns, newest first."""
-    return Campaign.objects.order_by("-period")
+    """All campaigns that were opened, newest first."""
+    return Campaign.objects.filter(opened_at__isnull=False).order_by("-opened_at", "-pk")
 
 
 def latest_campaign() -> Campaign | None:
-    """The campaign that runs, or the last one."""
-    return campaigns().first()
+    """The campaign of a period that runs, or the last one; never one of changes or a cancelled one."""
+    return campaigns().filter(is_event=False).exclude(state=Campaign.State.CANCELLED).first()
 
 
 def open_assignments(campaign: Campaign | None = None) -> QuerySet[Assignment]:
     """What nobody has signed yet, of one open campaign or of all."""
-    rows = Assignment.objects.filter(state__in=OPEN_STATES, campaign__state=Campaign.State.OPEN)
+    rows = Assignment.objects.filter(state__in=OPEN_STATES).filter(
+        Q(campaign__state__in=RUNNING) | Q(campaign__state=Campaign.State.ROLLUP, reopened_until__isnull=False)
+    )
     return rows if campaign is None else rows.filter(campaign=campaign)
 
 
@@ -215,7 +227,7 @@ def waiting_for(person: Person) -> QuerySet[Assignment]:
 def signed_by(person: Person) -> QuerySet[Signature]:
     """What this person has signed, newest first."""
     return (
-        Signature.objects.filter(signer=person)
+        Signature.objects.filter(signer=person, assignment__isnull=False)
         .select_related("assignment__campaign", "assignment__system")
         .order_by("-pk")
     )
@@ -245,14 +257,22 @@ def not_attested(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:
     )
 
 
-def find_assignment(actor: Person, period: str, key: str) -> Assignment:
-    """One assignment of a system that the actor may see.
+def find_assignment(actor: Person, code: str, key: str) -> Assignment:
+    """The present assignment of a system that the actor may see, in the campaign with this code.
 
     Raises Assignment.DoesNotExist for not there and for not theirs alike.
     """
-    return Assignment.objects.select_related(
-        "campaign", "person", "snapshot", "system__owner", "system__unit", "signature"
-    ).get(campaign__period=period, system__key=key, system__in=visible_systems(actor))
+    found = (
+        Assignment.objects.select_related("campaign", "person", "snapshot", "system__owner", "system__unit")
+        .prefetch_related("signatures")
+        .filter(campaign__code=code, system__key=key, system__in=visible_systems(actor))
+        .exclude(state=Assignment.State.REASSIGNED)
+        .order_by("-snapshot__number")
+        .first()
+    )
+    if found is None:
+        raise Assignment.DoesNotExist
+    return found
 
 
 @dataclass(frozen=True)
@@ -266,6 +286,10 @@ class SystemStatus:
     submitted_at: datetime | None
 
     @property
+    def is_signed(self) -> bool:
+        return self.state in SIGNED_STATES
+
+    @property
     def words(self) -> str:
         """For a list: one word or two."""
         if self.overdue:
@@ -276,7 +300,9 @@ class SystemStatus:
 def status_by_system(system_ids: Sequence[int], *, today: date) -> dict[int, SystemStatus]:
     """The latest standing of each of these systems; systems that were in no campaign are not in the answer."""
     rows = (
-        Assignment.objects.filter(system_id__in=list(system_ids))
+        Assignment.objects.filter(system_id__in=list(system_ids), campaign__is_event=False)
+        .exclude(state=Assignment.State.REASSIGNED)
+        .exclude(campaign__state=Campaign.State.CANCELLED)
         .order_by("system_id", "-campaign_id")
         .distinct("system_id")
         .values_list("system_id", "campaign__period", "state", "due_on", "submitted_at")
@@ -287,12 +313,15 @@ def status_by_system(system_ids: Sequence[int], *, today: date) -> dict[int, Sys
     }
 
 
-def dates_of(period: Period) -> Schedule:
-    """The dates of a quarter's campaign by the settings: due on the last working day of the due month."""
+def dates_of(period: Period, template: CampaignTemplate | None = None) -> Schedule:
+    """The dates of a period's campaign: by its template, else by the settings. Due on the last working day of the
+    due month."""
+    own = template or CampaignTemplate()
+    opens, closes = own.opens_days_before, own.closes_days_after
     return schedule(
-        last_working_day(period.year, period.month(settings.CAMPAIGN_DUE_MONTH)),
-        opens_before=settings.CAMPAIGN_OPENS_DAYS_BEFORE,
-        closes_after=settings.CAMPAIGN_CLOSES_DAYS_AFTER,
+        last_working_day(period.year, period.month(own.due_month or settings.CAMPAIGN_DUE_MONTH)),
+        opens_before=settings.CAMPAIGN_OPENS_DAYS_BEFORE if opens is None else opens,
+        closes_after=settings.CAMPAIGN_CLOSES_DAYS_AFTER if closes is None else closes,
         is_working_day=is_working_day,
     )
 
@@ -310,7 +339,11 @@ def closing_moment(dates: Schedule) -> datetime:
 def next_period(now: datetime) -> Period:
     """The first quarter whose campaign has not been opened and is not over. One query."""
     period = Period.of(now.astimezone(organisation_zone()).date()).previous()
-    known = set(Campaign.objects.filter(period__gte=str(period)).values_list("period", flat=True))
+    known = set(
+        Campaign.objects.filter(template__key=QUARTERLY, period__gte=str(period), opened_at__isnull=False).values_list(
+            "period", flat=True
+        )
+    )
     while str(period) in known or closing_moment(dates_of(period)) <= now:
         period = period.next()
     return period
@@ -320,6 +353,8 @@ def export_rows(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:
     """Every assignment of a campaign whose system the actor may see, for the export."""
     return (
         campaign.assignments.filter(Q(system__in=visible_systems(actor)))
-        .select_related("system__owner", "person", "unit", "signature")
+        .exclude(state=Assignment.State.REASSIGNED)
+        .select_related("system__owner", "person", "unit")
+        .prefetch_related("signatures")
         .order_by("due_on", "system__key")
     )

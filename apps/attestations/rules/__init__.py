@@ -25,12 +25,45 @@ COMMENT_LENGTH = 600
 STORED_LENGTH = 5000
 FIRST_PREVIOUS = "0" * 64
 
+# The key of the template that every portal begins with.
+QUARTERLY = "quarterly"
+
 WorkingDay = Callable[[date], bool]
 
 
 class CampaignState(StrEnum):
+    """How far a campaign is. Cancelled is the only way out before the end."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    SNAPSHOTTING = "snapshotting"
     OPEN = "open"
+    GRACE = "grace"
+    ROLLUP = "rollup"
+    PENDING_ACTIONS = "pending_actions"
     CLOSED = "closed"
+    SEALED = "sealed"
+    CANCELLED = "cancelled"
+
+
+CAMPAIGN_TRANSITIONS = (
+    ("draft", "scheduled"),
+    ("draft", "snapshotting"),
+    ("draft", "cancelled"),
+    ("scheduled", "snapshotting"),
+    ("scheduled", "cancelled"),
+    ("snapshotting", "open"),
+    ("open", "grace"),
+    ("open", "cancelled"),
+    ("grace", "rollup"),
+    ("rollup", "pending_actions"),
+    ("pending_actions", "closed"),
+    ("closed", "sealed"),
+)
+# Owners answer and sign; late ones in grace.
+RUNNING = (CampaignState.OPEN, CampaignState.GRACE)
+# Silence has become "not attested".
+OVER = (CampaignState.ROLLUP, CampaignState.PENDING_ACTIONS, CampaignState.CLOSED, CampaignState.SEALED)
 
 
 class State(StrEnum):
@@ -39,10 +72,60 @@ class State(StrEnum):
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
     SUBMITTED = "submitted"
+    CHANGES_REQUESTED = "changes_requested"
+    ACCEPTED = "accepted"
+    SEALED = "sealed"
+    REASSIGNED = "reassigned"
     NOT_ATTESTED = "not_attested"
 
 
-OPEN_STATES = (State.PENDING, State.IN_PROGRESS)
+ASSIGNMENT_TRANSITIONS = (
+    ("pending", "in_progress"),
+    ("pending", "reassigned"),
+    ("pending", "not_attested"),
+    ("in_progress", "submitted"),
+    ("in_progress", "reassigned"),
+    ("in_progress", "not_attested"),
+    ("submitted", "accepted"),
+    ("submitted", "changes_requested"),
+    # A sample that disagrees opens it again.
+    ("accepted", "changes_requested"),
+    ("accepted", "sealed"),
+    ("changes_requested", "in_progress"),
+    ("changes_requested", "reassigned"),
+    ("changes_requested", "not_attested"),
+)
+OPEN_STATES = (State.PENDING, State.IN_PROGRESS, State.CHANGES_REQUESTED)
+SIGNED_STATES = (State.SUBMITTED, State.ACCEPTED, State.SEALED)
+
+NODE_TRANSITIONS = (
+    ("not_ready", "ready"),
+    # Something below was opened again.
+    ("ready", "not_ready"),
+    ("ready", "signed_clean"),
+    ("ready", "signed_qualified"),
+    ("ready", "declined"),
+)
+NODE_SIGNED = ("signed_clean", "signed_qualified", "declined")
+
+EXCEPTION_TRANSITIONS = (
+    ("requested", "approved"),
+    ("requested", "refused"),
+    ("requested", "risk_accepted"),
+    ("requested", "superseded"),
+    # The owner proposes another plan.
+    ("refused", "requested"),
+    ("refused", "superseded"),
+    ("approved", "verified"),
+    ("approved", "risk_accepted"),
+    ("approved", "superseded"),
+    # The acceptance ended: it is open again.
+    ("risk_accepted", "requested"),
+    ("risk_accepted", "verified"),
+    ("verified", "requested"),
+)
+# The longest time to put an exception right, in days from its declaration.
+EXCEPTION_DAYS = {"critical": 30, "high": 60, "medium": 90, "low": 180}
 
 
 class Meaning(StrEnum):
@@ -57,6 +140,8 @@ MEANING_WORDS = {
     Meaning.ACKNOWLEDGE: "I acknowledge exceptions and what I do about them",
 }
 
+# 2026Q4, 2026-11, 2026H2, 2026.
+PERIOD_PATTERN = r"^\d{4}(Q[1-4]|H[12]|-(0[1-9]|1[0-2]))?$"
 PERIOD = re.compile(r"(\d{4})Q([1-4])")
 _ORDINALS = ("first", "second", "third", "fourth")
 
@@ -151,12 +236,23 @@ def reminder_step(due_dates: Iterable[date], *, today: date, opened_on: date) ->
 
 @dataclass(frozen=True)
 class Given:
-    """What a person answered to one question, as typed. `plan_date` is ISO where it could be read."""
+    """What a person answered to one question, as typed. Dates are ISO where they could be read, people are ids.
+
+    Of an exception: `comment` describes it, `plan`, `plan_date`, `severity`, `control` and `plan_owner` belong to
+    it. `text`, `person` and `day` answer other types of question; `explanation` answers a contradiction.
+    """
 
     value: str = ""
     comment: str = ""
     plan: str = ""
     plan_date: str = ""
+    severity: str = ""
+    control: str = ""
+    plan_owner: str = ""
+    text: str = ""
+    person: str = ""
+    day: str = ""
+    explanation: str = ""
 
     @property
     def shown_date(self) -> str:
