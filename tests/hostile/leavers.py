@@ -20,6 +20,7 @@ from apps.registry import actions as registry
 from apps.registry.actions import charter as charters
 from apps.registry.actions import raci
 from apps.registry.models import CharterSignature, OwnershipTerm, System
+from apps.registry.queries.charter import revision_of
 from tests.cast import Cast
 from tests.factories import a_system, set_letters
 
@@ -109,7 +110,7 @@ def _signs(cast: Cast, system: System) -> None:
     charter = charters.draft_charter(actor=cast.mara, now=NOW)
     charter = charters.change_charter(
         charter, holder=Function.objects.get(code="platform"), authority="May stop any system.",
-        enforcement_points=[], domains={"stop": True}, actor=cast.mara, now=NOW,
+        enforcement_points=[], domains={"stop": True}, read=revision_of(charter), actor=cast.mara, now=NOW,
     )  # fmt: skip
     charter = charters.put_charter_in_force(charter, actor=cast.mara, now=NOW)
     charters.sign_charter(

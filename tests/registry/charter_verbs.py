@@ -6,6 +6,7 @@ from typing import Any
 from apps.people.models import Function
 from apps.people.rules import Confirmation
 from apps.registry.actions import charter as verbs
+from apps.registry.queries.charter import revision_of
 
 
 def _drafted(w: Any) -> Any:
@@ -15,7 +16,7 @@ def _drafted(w: Any) -> Any:
 def _changed(w: Any, charter: Any) -> Any:
     return verbs.change_charter(
         charter, holder=Function.objects.get(code="platform"), authority="May stop any system.",
-        enforcement_points=[], domains={"stop": True}, **w.by,
+        enforcement_points=[], domains={"stop": True}, read=revision_of(charter), **w.by,
     )  # fmt: skip
 
 

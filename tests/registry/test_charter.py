@@ -14,7 +14,7 @@ from apps.people.models import Function, Person
 from apps.people.rules import Confirmation
 from apps.registry.actions import charter as verbs
 from apps.registry.models import Charter, CharterSignature, GovernanceDomain, Mandate, System
-from apps.registry.queries.charter import charter_breaches, charter_in_force, seat_signatures
+from apps.registry.queries.charter import charter_breaches, charter_in_force, revision_of, seat_signatures
 from tests.cast import Cast
 from tests.factories import NOW, a_system
 
@@ -33,6 +33,7 @@ def in_force(
         authority="May stop any system, revoke permissions and cap spend.",
         enforcement_points=["Model gateway"],
         domains=covered,
+        read=revision_of(charter),
         actor=cast.mara,
         now=now,
     )

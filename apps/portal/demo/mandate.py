@@ -15,6 +15,7 @@ from apps.portal.demo.people import cast
 from apps.registry.actions.charter import change_charter, draft_charter, put_charter_in_force, sign_charter
 from apps.registry.actions.raci import accept_letters, note_draft, open_draft, send_draft, set_cell
 from apps.registry.models import Charter, GovernanceDomain, RaciAcceptance, RaciDraft, Unit
+from apps.registry.queries.charter import revision_of
 from apps.registry.queries.raci_scope import Scope
 
 AUTHORITY = (
@@ -40,12 +41,14 @@ def load_charter(moments: Moments) -> bool:
         return False
     people, began = cast(), moments.imported + timedelta(days=9)
     holder = people[MANDATE_HOLDER]
+    drafted = draft_charter(actor=holder, now=began)
     charter = change_charter(
-        draft_charter(actor=holder, now=began),
+        drafted,
         holder=Function.objects.get(code="platform"),
         authority=AUTHORITY,
         enforcement_points=ENFORCEMENT_POINTS,
         domains={**dict.fromkeys(sorted(ADVISES), False), **dict.fromkeys(sorted(ENFORCES), True)},
+        read=revision_of(drafted),
         actor=holder,
         now=began + timedelta(minutes=35),
     )

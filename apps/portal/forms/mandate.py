@@ -33,16 +33,8 @@ class CharterForm(forms.Form):
     )
 
     def __init__(self, charter: Charter, data: Any = None) -> None:
-        held = dict(charter.covered.values_list("domain_id", "may_enforce"))
-        initial: dict[str, Any] = {
-            "holder": charter.holder_id,
-            "authority": charter.authority,
-            "points": "\n".join(charter.enforcement_points),
-        }
         self.domains = list(GovernanceDomain.objects.all())
-        for domain in self.domains:
-            initial[f"domain-{domain.key}"] = {None: "", False: "holds", True: "enforces"}[held.get(domain.key)]
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=self._saved(charter))
         seats = Seat.objects.filter(holder__isnull=False).select_related("function", "holder")
         choices = [
             (seat.function_id, f"{seat.function.seat_title}: {seat.holder.display_name if seat.holder else ''}")
@@ -53,6 +45,26 @@ class CharterForm(forms.Form):
         )
         for domain in self.domains:
             self.fields[f"domain-{domain.key}"] = forms.ChoiceField(label=domain.name, choices=COVERED, required=False)
+
+    def _saved(self, charter: Charter) -> dict[str, str]:
+        held = dict(charter.covered.values_list("domain_id", "may_enforce"))
+        said = {None: "", False: "holds", True: "enforces"}
+        return {
+            "holder": charter.holder_id,
+            "authority": charter.authority,
+            "points": "\n".join(charter.enforcement_points),
+            **{f"domain-{domain.key}": said[held.get(domain.key)] for domain in self.domains},
+        }
+
+    def say_what_was_saved(self, charter: Charter, why: str) -> None:
+        """At each field whose saved value differs from the one that was typed, the saved one. Typed values stay."""
+        typed = {name: str(self[name].value() or "") for name in self.fields}
+        self.add_error(None, f"{why} Compare the two where they differ, then save again.")
+        for name, saved in self._saved(charter).items():
+            if saved.split() != typed[name].split():
+                choices = dict(getattr(self.fields[name], "choices", ()))
+                told = str(choices.get(saved, "; ".join(saved.splitlines()) or "nothing"))
+                self.add_error(name, f"{self[name].label}: the saved draft says “{told}”.")
 
     def layers(self) -> list[tuple[str, list[forms.BoundField]]]:
         """The domains' fields by layer, in the order of the matrix."""

@@ -5,6 +5,7 @@ import json
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -21,7 +22,7 @@ from apps.portal.queries.mandate import changes_between, charter_page
 from apps.portal.views.people import add_errors
 from apps.registry.actions import charter as verbs
 from apps.registry.models import Charter, CharterSignature
-from apps.registry.queries.charter import charter_draft, charter_in_force, charter_versions
+from apps.registry.queries.charter import charter_draft, charter_in_force, charter_versions, revision_of
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.rules.charter import SIGNING_SEATS, meaning_of
 
@@ -66,12 +67,19 @@ def draft(request: HttpRequest) -> HttpResponse:
         messages.success(request, "The draft is discarded. The version in force stands.")
         return redirect("portal:mandate")
     form = CharterForm(charter, request.POST if request.method == "POST" else None)
+    # A form that comes back keeps what was read at first, but for who was told what somebody else saved.
+    read, lost = request.POST.get("read") or revision_of(charter), False
     if form.is_valid():
-        done = _save(request, charter, form, actor, force=do == "force")
-        if done:
-            return done
-    context = {"form": form, "charter": charter}
-    return render(request, "portal/mandate_draft.html", context, status=422 if form.errors else 200)
+        try:
+            return _save(request, charter, form, actor, read=read, force=do == "force")
+        except verbs.DraftChanged as error:
+            lost, charter = True, charter_draft() or charter
+            form.say_what_was_saved(charter, str(error))
+            read = revision_of(charter)
+        except (Refused, ValidationError) as error:
+            add_errors(form, error)
+    context = {"form": form, "charter": charter, "read": read}
+    return render(request, "portal/mandate_draft.html", context, status=409 if lost else 422 if form.errors else 200)
 
 
 def _start(request: HttpRequest, actor: Person) -> HttpResponse:
@@ -83,24 +91,22 @@ def _start(request: HttpRequest, actor: Person) -> HttpResponse:
 
 
 def _save(
-    request: HttpRequest, charter: Charter, form: CharterForm, actor: Person, *, force: bool
-) -> HttpResponse | None:
+    request: HttpRequest, charter: Charter, form: CharterForm, actor: Person, *, read: str, force: bool
+) -> HttpResponse:
     now, given = clock.now(), form.cleaned_data
-    try:
+    with transaction.atomic():  # what can't be put in force is not saved either: the form still has it
         charter = verbs.change_charter(
             charter,
             holder=given["holder"],
             authority=given["authority"],
             enforcement_points=given["points"],
             domains=form.chosen_domains(),
+            read=read,
             actor=actor,
             now=now,
         )
         if force:
             verbs.put_charter_in_force(charter, actor=actor, now=now)
-    except (Refused, ValidationError) as error:
-        add_errors(form, error)
-        return None
     if not force:
         messages.success(request, "The draft is saved.")
         return redirect("portal:mandate_draft")

@@ -17,8 +17,12 @@ from apps.people.models import Function, Person, Seat
 from apps.people.rules import Confirmation, why_not_signed
 from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes
 from apps.registry.models import Charter, CharterDomain, CharterSignature, GovernanceDomain, Mandate
-from apps.registry.queries.charter import charter_in_force, text_of
+from apps.registry.queries.charter import charter_in_force, revision_of, text_of
 from apps.registry.rules.charter import SIGNING_SEATS, meaning_of
+
+
+class DraftChanged(Refused):
+    """Somebody saved the draft after it was read."""
 
 
 def _subject(charter: Charter) -> Subject:
@@ -53,11 +57,17 @@ def change_charter(
     authority: str,
     enforcement_points: Iterable[str],
     domains: Mapping[str, bool],
+    read: str,
     actor: Actor,
     now: datetime,
 ) -> Charter:
-    """Change the draft. `domains`: key -> whether the holder may enforce there. Raises Refused for no draft."""
+    """Change the draft. `domains`: key -> whether the holder may enforce there; `read`: its `revision_of`.
+
+    Raises Refused for no draft, DraftChanged where somebody saved after it was read.
+    """
     charter = _draft(charter)
+    if revision_of(charter) != read:
+        raise DraftChanged("Somebody saved this draft after you opened it. Nothing of yours is saved yet.")
     charter.holder, charter.authority = holder, authority.strip()
     charter.enforcement_points = [point.strip() for point in enforcement_points if point.strip()]
     charter.full_clean()

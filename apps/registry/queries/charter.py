@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
+from apps.audit.rules import canonical, digest
 from apps.people.models import Function, Person, Seat
 from apps.registry.models import Charter, CharterDomain, CharterSignature, GovernanceDomain
 from apps.registry.queries.succession import mandate_holder
@@ -47,6 +48,11 @@ def text_of(charter: Charter) -> dict[str, Any]:
         "enforcement_points": list(charter.enforcement_points),
         "domains": [{"key": row.domain_id, "name": row.domain.name, "may_enforce": row.may_enforce} for row in covered],
     }
+
+
+def revision_of(charter: Charter) -> str:
+    """Another one after every change of what a version says: who saves a draft gives the one that they read."""
+    return digest(canonical(text_of(charter)))
 
 
 @dataclass(frozen=True)
