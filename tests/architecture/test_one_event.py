@@ -264,11 +264,11 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     ),
     "sign": (signed, {"attestation.signed": 1}),
     "open_campaign": (lambda w: w.campaign, {"campaign.opened": 1}),
-    "close_campaign": (
+    "begin_rollup": (
         lambda w: then(
-            w.campaign(), lambda c: attestations.close_campaign(c, actor=COMMAND, now=NOW + timedelta(days=60))
+            w.campaign(), lambda c: attestations.begin_rollup(c, actor=COMMAND, now=NOW + timedelta(days=60))
         ),
-        {"campaign.closed": 1},
+        {"campaign.rollup_began": 1},
     ),
     "remind_open": (
         lambda w: then(w.campaign(), lambda c: attestations.remind_open(c, **w.by)), {"campaign.reminded": 1},
@@ -434,7 +434,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     "delete_view": (lambda w: then(w.view(), lambda v: registry.delete_view(v, **w.by)), {"view.deleted": 1}),
 }  # fmt: skip
 # These are tried where their own world is: an empty portal, and days on which something is due.
-ELSEWHERE = {"start_portal", "open_due", "close_due", "remind_all_due"}
+ELSEWHERE = {"start_portal", "open_due", "move_on_due", "remind_all_due"}
 
 
 def verbs_of_the_house() -> set[str]:

@@ -194,13 +194,15 @@ def test_closing_makes_silence_not_attested(cast: Any) -> None:
     register(cast, "one", owner=cast.ada)
     campaign = open_it(at(9))
     with pytest.raises(Refused, match="not reached"):
-        actions.close_campaign(campaign, actor=SCHEDULER, now=at(10, 23, 12))
-    assert actions.close_due(now=at(10, 23, 12)) == []
-    assert actions.close_due(now=at(11, 1, 12)) == [PERIOD]
-    assert actions.close_due(now=at(11, 1, 12)) == []
+        actions.begin_rollup(campaign, actor=SCHEDULER, now=at(10, 23, 12))
+    assert actions.move_on_due(now=at(30)) == []
+    assert actions.move_on_due(now=at(1, month=12)) == [PERIOD]  # past its due date
+    assert actions.move_on_due(now=at(10, 23, 12)) == []
+    assert actions.move_on_due(now=at(11, 1, 12)) == [PERIOD]  # into the roll-up
+    assert actions.move_on_due(now=at(11, 1, 12)) == []
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.assignments.get().state) == ("closed", "not_attested")
-    assert events("campaign.closed") == 1
+    assert (campaign.state, campaign.assignments.get().state) == ("rollup", "not_attested")
+    assert events("campaign.rollup_began") == 1
     assert actions.remind_all_due(now=at(12, month=12)) == 0
 
 
@@ -243,7 +245,7 @@ def test_the_tasks_have_the_names_of_the_schedule() -> None:
     from apps.attestations import tasks
     from govportal.celery import app
 
-    names = {task.name for task in (tasks.open_due, tasks.remind_due, tasks.close_due)}
+    names = {task.name for task in (tasks.open_due, tasks.remind_due, tasks.move_on_due)}
     assert names <= {entry["task"] for entry in app.conf.beat_schedule.values()}
 
 

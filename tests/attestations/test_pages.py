@@ -17,7 +17,7 @@ from tests.attestations.world import NOW, PERIOD, register
 from tests.cast import PASSWORD
 from tests.factories import hand_over
 
-SECTION = {"period": PERIOD, "key": "one", "slug": "response"}
+SECTION = {"code": PERIOD, "key": "one", "slug": "response"}
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def assignment(cast: Any, monkeypatch: pytest.MonkeyPatch) -> Assignment:
 
 
 def url(name: str, **kwargs: str) -> str:
-    return reverse(f"attestations:{name}", kwargs=kwargs or {"period": PERIOD, "key": "one"})
+    return reverse(f"attestations:{name}", kwargs=kwargs or {"code": PERIOD, "key": "one"})
 
 
 def fill(client: Any, **special: dict[str, str]) -> None:
     for section in DEFAULT_SET:
         data = {question.key: "yes" for question in section.questions} | special.get(section.slug, {})
         version = Assignment.objects.get().version
-        place = {"period": PERIOD, "key": "one", "slug": section.slug}
+        place = {"code": PERIOD, "key": "one", "slug": section.slug}
         assert client.post(url("section", **place), data | {"version": version}).status_code == 302
 
 
@@ -186,7 +186,7 @@ def test_who_owns_it_today_sees_that_it_changed_hands(cast: Any, browse: Any, as
 def test_progress_is_for_those_who_watch(
     cast: Any, browse: Any, assignment: Assignment, django_assert_max_num_queries: Any
 ) -> None:
-    page = url("campaign", period=PERIOD)
+    page = url("campaign", code=PERIOD)
     for person, status in ((cast.mara, 200), (cast.eve, 200), (cast.bo, 200), (cast.dov, 404), (cast.ada, 404)):
         assert browse(person).get(page).status_code == status
     text = browse(cast.mara).get(page).content.decode()
@@ -205,7 +205,7 @@ def test_pages_ask_the_same_number_of_times(
     from django.test.utils import CaptureQueriesContext
 
     client = browse(cast.eve)
-    page = reverse("attestations:campaigns") if name == "campaigns" else url("campaign", period=PERIOD)
+    page = reverse("attestations:campaigns") if name == "campaigns" else url("campaign", code=PERIOD)
     client.get(page)
     with CaptureQueriesContext(connection) as few:
         client.get(page)
@@ -219,7 +219,7 @@ def test_pages_ask_the_same_number_of_times(
 
 
 def test_reminding_is_confirmed_and_refused_twice(cast: Any, browse: Any, assignment: Assignment) -> None:
-    page = url("remind", period=PERIOD)
+    page = url("remind", code=PERIOD)
     assert browse(cast.eve).get(page).status_code == 403
     assert browse(cast.dov).get(page).status_code == 404
     client = browse(cast.mara)
@@ -235,11 +235,11 @@ def test_reminding_is_confirmed_and_refused_twice(cast: Any, browse: Any, assign
 def test_the_export_is_harmless(cast: Any, browse: Any, assignment: Assignment) -> None:
     register(cast, "evil", name="=HYPERLINK(1)")
     actions.open_campaign("2027Q1", actor=COMMAND, now=NOW)
-    response = browse(cast.eve).get(url("export", period="2027Q1"))
+    response = browse(cast.eve).get(url("export", code="2027Q1"))
     text = b"".join(response.streaming_content).decode()
     assert '"\'=HYPERLINK(1)"' in text
     assert len(text.splitlines()) == 3
-    assert browse(cast.dov).get(url("export", period=PERIOD)).status_code == 404
+    assert browse(cast.dov).get(url("export", code=PERIOD)).status_code == 404
 
 
 def test_everybody_has_a_list(cast: Any, browse: Any, assignment: Assignment) -> None:
@@ -258,8 +258,8 @@ def test_a_closed_campaign_takes_nothing_more(
     assert b"was not attested" in client.get(url("section", **SECTION)).content
     late = client.post(url("section", **SECTION), {"drills": "yes"}, headers={"X-Autosave": "1"})
     assert late.status_code == 409
-    actions.close_due(now=clock.now())
-    text = browse(cast.mara).get(url("campaign", period=PERIOD)).content.decode()
+    actions.move_on_due(now=clock.now())
+    text = browse(cast.mara).get(url("campaign", code=PERIOD)).content.decode()
     assert "Not attested" in text
     assert "Ada Nwosu" in text
     assert "Remind all" not in text

@@ -66,7 +66,7 @@ def test_frozen_facts_are_canonical_json(facts: dict[str, object]) -> None:
 
 
 def test_the_question_set_survives_freezing() -> None:
-    again = thawed(frozen())
+    again = thawed(frozen(), {})
     assert [section.slug for section in again] == [section.slug for section in DEFAULT_SET]
     assert frozen(again) == frozen()
     assert len(again) == 6

@@ -176,7 +176,7 @@ def test_after_the_end_nothing_is_saved_or_signed(cast: Any) -> None:
     confirmed = Confirmation("password", end)
     with pytest.raises(Refused, match="closed"):
         sign(assignment, cast.ada, now=end, confirmation=confirmed)
-    actions.close_campaign(assignment.campaign, actor=SCHEDULER, now=end)
+    actions.begin_rollup(assignment.campaign, actor=SCHEDULER, now=end)
     with pytest.raises(Refused, match="closed"):
         actions.save_answers(assignment, "response", {"drills": Given("no")}, version=9, actor=cast.ada, now=end)
     assert "do not change" in refused("UPDATE attestations_answer SET value = 'no'")
@@ -192,8 +192,10 @@ def test_signed_answers_do_not_change(cast: Any) -> None:
     for sql in (
         "UPDATE attestations_answer SET value = 'no'",
         "DELETE FROM attestations_answer",
-        "INSERT INTO attestations_answer (assignment_id, question, value, comment, plan, plan_date, saved_at, version)"
-        " SELECT id, 'extra', 'yes', '', '', '', now(), 1 FROM attestations_assignment",
+        "INSERT INTO attestations_answer (assignment_id, question, value, comment, plan, plan_date, severity, control,"
+        " text, day, fact, contradiction, explanation, answered_by_id, saved_at, version)"
+        " SELECT id, 'extra', 'yes', '', '', '', '', '', '', '', '', '', '', person_id, now(), 1"
+        " FROM attestations_assignment",
     ):
         assert "do not change" in refused(sql)
 
@@ -206,15 +208,17 @@ def test_the_database_refuses_to_skip_or_unfreeze(cast: Any) -> None:
     assert "frozen" in refused("UPDATE attestations_campaign SET closes_at = closes_at + interval '1 day'")
     assert "frozen" in refused("UPDATE attestations_campaign SET scope_hash = repeat('0', 64)")
     assert "never deleted" in refused("DELETE FROM attestations_assignment")
-    assert "one_assignment_per_system" in refused(
-        "INSERT INTO attestations_assignment (campaign_id, system_id, person_id, owner_basis, tier, unit_id, due_on,"
-        " state, version) SELECT campaign_id, system_id, person_id, owner_basis, tier, unit_id, due_on, state, 0"
-        " FROM attestations_assignment"
+    assert "frozen at its opening" in refused(
+        "INSERT INTO attestations_assignment (campaign_id, system_id, snapshot_id, person_id, owner_basis, tier,"
+        " unit_id, due_on, delta, sampled, because, state, result, round, opened_at, stale_because, version)"
+        " SELECT campaign_id, system_id, snapshot_id, person_id, owner_basis, tier, unit_id, due_on, delta, '', '',"
+        " 'pending', '', 1, now(), '[]', 0 FROM attestations_assignment"
     )
     copy = (
-        "INSERT INTO attestations_signature (assignment_id, signer_id, signer_name, signer_title, signer_function,"
-        " signer_basis, assigned_name, meaning, statement, exceptions, payload, payload_sha256, prev_hash, auth_method,"
-        " auth_at, signed_at) SELECT id, person_id, 'Ada', '', '', 'accepted', 'Ada', 'certify', 's', 0, '{}',"
+        "INSERT INTO attestations_signature (kind, seat, round, batch_size, assignment_id, signer_id, signer_name,"
+        " signer_title, signer_function, signer_basis, assigned_name, meaning, statement, exceptions, payload,"
+        " payload_sha256, prev_hash, auth_method, auth_at, signed_at) SELECT 'attestation', '', round, 1, id,"
+        " person_id, 'Ada', '', '', 'accepted', 'Ada', 'certify', 's', 0, '{}',"
         " encode(sha256('{}'), 'hex'), %s, 'password', now(), now() FROM attestations_assignment"
     )
     assert "hash of the signature before it" in refused(copy, "1" * 64)
@@ -234,10 +238,10 @@ def test_not_even_the_owner_of_the_database_changes_what_is_signed(committed_db:
         for sql in (
             "UPDATE attestations_signature SET signer_name = 'Somebody'",
             "DELETE FROM attestations_signature",
-            "TRUNCATE attestations_signature",
+            "TRUNCATE attestations_signature CASCADE",
             "UPDATE attestations_scopesnapshot SET facts = '{}'",
             "DELETE FROM attestations_scopesnapshot",
-            "TRUNCATE attestations_scopesnapshot",
+            "TRUNCATE attestations_scopesnapshot CASCADE",
             "TRUNCATE attestations_answer",
             "TRUNCATE attestations_assignment CASCADE",
             "TRUNCATE attestations_campaign CASCADE",

@@ -221,10 +221,11 @@ def begin_rollup(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign
     campaign = locked_campaign(campaign)
     if now < campaign.closes_at:
         raise Refused(f"The campaign of {campaign.label} has not reached its closing date.")
-    if campaign.state == Campaign.State.OPEN:
-        campaign = begin_grace(campaign, actor=actor, now=now)
-    if campaign.state != Campaign.State.GRACE:
+    if not campaign.takes_answers:
         raise Refused(f"The campaign of {campaign.label} is closed already.")
+    if (before := campaign.state) == Campaign.State.OPEN:
+        campaign.state = Campaign.State.GRACE
+        campaign.save(update_fields=["state"])
     rows = Assignment.objects.filter(campaign=campaign)
     silent = silence(campaign, now=now)
     campaign.state, campaign.rollup_at = Campaign.State.ROLLUP, now
@@ -234,7 +235,7 @@ def begin_rollup(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign
         actor=actor,
         subject=campaign_subject(campaign),
         now=now,
-        before={"state": "grace"},
+        before={"state": before},
         after={
             "state": "rollup",
             "signed": rows.filter(state__in=SIGNED_STATES).count(),
