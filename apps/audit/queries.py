@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from apps.audit.models import AuditEvent, AuditPrivate
+from apps.audit.models import AuditEvent, AuditPrivate, SweepRun
 from apps.audit.rules import commitment, microseconds
 
 # What the text filter looks at: the words beside an event, never its canonical body.
@@ -99,3 +100,19 @@ def latest_event_id(kind: str, subject_kind: str, subject_id: str) -> uuid.UUID:
     """The id of the newest event of a kind about a subject: the cause of what a verb does next."""
     found = AuditEvent.objects.filter(kind=kind, subject_kind=subject_kind, subject_id=subject_id)
     return found.order_by("-ts_us", "-id").values_list("id", flat=True)[0]
+
+
+def sweep_runs() -> list[SweepRun]:
+    """Every sweep that a worker ever registered, by name. One query."""
+    return list(SweepRun.objects.order_by("name"))
+
+
+def months_without_partition(months: Collection[date]) -> list[date]:
+    """Those of these months (first days) for which the trail has no partition yet. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m FROM unnest(%s::date[]) AS m"
+            " WHERE to_regclass('audit_event_' || to_char(m, 'YYYY_MM')) IS NULL ORDER BY m",
+            [list(months)],
+        )
+        return [row[0] for row in cursor.fetchall()]

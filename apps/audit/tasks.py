@@ -1,8 +1,8 @@
-"""Sweeps of the trail."""
+"""Sweeps of the trail, and the heartbeat that shows that somebody takes work from the queue."""
 
-from celery import shared_task
+from celery import Task, shared_task
 
-from apps.audit import actions
+from apps.audit import actions, sweeps
 from apps.common import clock
 
 
@@ -10,3 +10,9 @@ from apps.common import clock
 def prepare_partitions() -> None:
     """Create the partitions of the coming year."""
     actions.prepare_partitions(now=clock.now())
+
+
+@shared_task(name="audit.heartbeat", bind=True)
+def heartbeat(self: "Task[..., None]") -> None:
+    """Comes through the queue each minute: that it ran shows a worker that works. Registers the schedule's sweeps."""
+    sweeps.register(self.app.conf.beat_schedule, now=clock.now())

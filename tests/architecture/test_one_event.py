@@ -48,7 +48,7 @@ NO_VERBS = {
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "cancel_handovers_of", "grant_offered", "offer_authority", "take_over",  # parts of verbs about owners
     "acting_head_above", "answer_due", "apply_interim_changes", "head_above", "interim_changes",
-    "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze",
+    "change_owner", "enqueue", "enqueue_many", "facts_of", "freeze", "withdraw",
     "locked_assignment", "prepare_partitions", "record", "record_many", "retire_untouched", "revoke_tokens_of",
 }  # fmt: skip
 
