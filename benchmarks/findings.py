@@ -51,12 +51,12 @@ def sweep() -> dict[str, Any]:
     django.setup()
     from apps.common import clock
     from apps.findings.actions import sweep_registry
-    from apps.findings.sources import SOURCES
+    from apps.findings.sources import all_sources
 
     now = clock.now() + timedelta(days=DAYS)
     sources: dict[str, float] = {}
     counted: Counter[str] = Counter()
-    for name, source in SOURCES.items():
+    for name, source in all_sources().items():
         started = time.perf_counter()
         counted.update(breach.check for breach in source(now))
         sources[name] = _since(started)

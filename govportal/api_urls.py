@@ -8,6 +8,7 @@ from apps.attestations.api import CampaignsView, CampaignView
 from apps.findings.api import FindingsView, FindingView
 from apps.portal.api import WhoView
 from apps.portal.api_absences import AbsencesView, AbsenceView
+from apps.portal.api_status import StatusView
 from apps.portal.ownership_api import BlindSpotsView
 from apps.readiness.api import ReadinessView
 from apps.registry.api import SystemsView, SystemView
@@ -36,6 +37,7 @@ api = [
     path("findings/", FindingsView.as_view(), name="findings"),
     path("findings/<int:finding_id>/", FindingView.as_view(), name="finding"),
     path("readiness/", ReadinessView.as_view(), name="readiness"),
+    path("status/", StatusView.as_view(), name="status"),
 ]
 
 urlpatterns = [

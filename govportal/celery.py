@@ -7,7 +7,8 @@ from govportal.environment import env_str, load_settings
 
 load_settings()
 
-app = Celery("govportal")
+# Every task notes its runs where it is a sweep of the schedule below.
+app = Celery("govportal", task_cls="apps.audit.sweeps:Sweep")
 app.conf.update(
     broker_url=env_str("REDIS_URL"),
     task_acks_late=True,
@@ -44,7 +45,14 @@ app.conf.update(
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},
         "directory.watch_cases": {"task": "directory.watch_cases", "schedule": crontab(minute=50)},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
+        # Old ones say nothing: a worker that comes back takes up today's.
+        "audit.heartbeat": {"task": "audit.heartbeat", "schedule": 60.0, "options": {"expires": 60}},
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
+        "portal.watch": {
+            "task": "portal.watch",
+            "schedule": crontab(minute="3-59/10"),
+            "options": {"expires": 600},
+        },
         # Days begin and end at each quarter of an hour somewhere: time zones are offset by as little.
         "registry.follow_calendar": {"task": "registry.follow_calendar", "schedule": crontab(minute="*/15")},
         "registry.escalate_acceptances": {

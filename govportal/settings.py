@@ -45,6 +45,15 @@ NAME_OVERDUE_PEOPLE = env_bool("NAME_OVERDUE_PEOPLE", True)
 SHARED_ADDRESS_THRESHOLD = env_int("SHARED_ADDRESS_THRESHOLD", 10)
 # Systems that one person can answer for before that is a finding.
 WORKLOAD_CAP = 25
+# Name -> the function that looks for one sort of breach (apps/findings/sources.py says what a name means).
+FINDING_SOURCES = {
+    "charter": "apps.registry.queries.charter.charter_breaches",
+    "cover": "apps.registry.queries.cover.cover_breaches",
+    "delivery": "apps.findings.queries.delivery.delivery_breaches",
+    "ownership": "apps.registry.queries.ownership.ownership_breaches",
+    "raci": "apps.registry.queries.raci_checks.breaches",
+    "watch": "apps.portal.queries.watch.watch_breaches",
+}
 IMPORT_MAX_BYTES = 50 * 1024 * 1024
 
 # Groups of the identity provider whose members get a role here: AI auditors=auditor, Board office=board

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     IMPORT_SYSTEMS = "systems:import"
     MANDATE_CHANGE = "mandate:change"
     NOMINATE_OWNER = "system:owner:nominate"
+    OPERATIONS_READ = "operations:read"
     RACI_CHANGE = "raci:change"
     READINESS_READ = "readiness:read"
     SYSTEM_CHANGE = "system:change"
@@ -43,6 +44,7 @@ _READS_ALL = frozenset(
         Permission.SYSTEMS_READ_ALL,
         Permission.CAMPAIGN_READ,
         Permission.FINDINGS_READ_ALL,
+        Permission.OPERATIONS_READ,
         Permission.READINESS_READ,
         Permission.TRAIL_READ,
     }
@@ -65,7 +67,7 @@ _ADMINISTERS = frozenset(
 
 GRANTS: dict[Standing, frozenset[Permission]] = {
     Standing.EMPLOYEE: _EVERYBODY,
-    Standing.BOARD: _EVERYBODY | _READS_ALL - {Permission.TRAIL_READ},
+    Standing.BOARD: _EVERYBODY | _READS_ALL - {Permission.OPERATIONS_READ, Permission.TRAIL_READ},
     Standing.AUDITOR: _EVERYBODY | _READS_ALL,
     Standing.SEAT_HOLDER: _EVERYBODY
     | _READS_ALL

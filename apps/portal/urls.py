@@ -18,6 +18,7 @@ from apps.portal.views import (
     seats,
     sessions,
     start,
+    status,
     system,
     systems,
     units,
@@ -73,5 +74,6 @@ urlpatterns = [
     path("profile/tokens/<int:token_id>/revoke/", profile.revoke_token, name="token_revoke"),
     path("setup/", start.first_start, name="first_start"),
     path("mail/", mail.outbox, name="outbox"),
+    path("status/", status.status, name="status"),
     path("demo/mail/", demo.mail, name="demo_mail"),
 ]

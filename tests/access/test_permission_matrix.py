@@ -119,6 +119,7 @@ PAGES: dict[str, str] = {
     "portal:token_revoke": POST_ONLY,
     "portal:first_start": GONE,
     "portal:outbox": ADMINISTERS,
+    "portal:status": READS_TRAIL,
     "portal:demo_mail": "L L 404 404 404 404 404 404",
     "assurance:trail": READS_TRAIL,
     "assurance:trail_csv": READS_TRAIL,
@@ -170,6 +171,7 @@ API = {
     "api:findings": {},
     "api:finding": {"finding_id": 0},
     "api:readiness": {},
+    "api:status": {},
     "api:absences": {},
     "api:absence": {"absence_id": 0},
 }

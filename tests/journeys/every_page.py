@@ -49,7 +49,7 @@ def every_page() -> Pages:
     parts = [_systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations]
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
-        "mara": ["/", "/menu/", "/keys/", "/mail/", "/readiness/", "/not/there/"],
+        "mara": ["/", "/menu/", "/keys/", "/mail/", "/status/", "/readiness/", "/not/there/"],
         "ada": ["/", "/profile/", "/readiness/", "/accounts/password/change/"],
         "dov": ["/", "/systems/", "/ownership/", "/attestations/"],
         "cleo": [],

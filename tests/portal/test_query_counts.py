@@ -37,6 +37,7 @@ PAGES = {
     "trail": "/trail/",
     "findings": "/findings/?tab=all",
     "readiness": "/readiness/",
+    "status": "/status/",
     "matrix": "/ownership/matrix/",
     "matrix, versions": "/ownership/matrix/history/",
     "matrix, units": "/ownership/matrix/units/",
@@ -61,6 +62,7 @@ API = {
     "api blind spots": "/api/v1/ownership/blind-spots/",
     "api findings": "/api/v1/findings/",
     "api readiness": "/api/v1/readiness/",
+    "api status": "/api/v1/status/",
 }
 
 

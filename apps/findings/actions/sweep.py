@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from apps.findings.actions.common import close_all, end_acceptances, record_each
 from apps.findings.actions.findings import due_on
 from apps.findings.models import Finding, RiskAcceptance
 from apps.findings.rules import LIST_FIRST, SEVERITIES, Swept, rank
-from apps.findings.sources import SOURCES, Source
+from apps.findings.sources import Source, all_sources
 from apps.notify.actions import Note, enqueue_many
 from apps.people.models import Person
 from apps.people.queries import Presence, active_people
@@ -59,7 +59,7 @@ _GONE_SQL = """
 SELECT f.id, f.title FROM findings_finding f
 LEFT JOIN unnest(%(code)s::text[], %(subject)s::text[]) AS b(code, subject)
     ON b.code = f.code AND b.subject = f.subject
-WHERE f.source = 'sweep' AND f.state <> 'closed' AND b.code IS NULL AND NOT f.origin = ANY(%(failed)s)
+WHERE f.source = 'sweep' AND f.state <> 'closed' AND b.code IS NULL AND NOT f.origin = ANY(%(kept)s)
 ORDER BY f.id FOR NO KEY UPDATE OF f
 """
 _REOPEN_SQL = """
@@ -76,22 +76,32 @@ WHERE a.id = f.id RETURNING f.id, f.title
 
 @dataclass
 class _Found:
-    """All breaches of one run, one for each check and subject, and the sources that failed."""
+    """All breaches of one run, one for each check and subject, and the sources that failed or were not asked."""
 
     breaches: dict[tuple[str, str], tuple[str, Breach]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
 
 
 @transaction.atomic
-def sweep_registry(*, now: datetime, actor: Actor = SCHEDULER, sources: Mapping[str, Source] | None = None) -> Swept:
+def sweep_registry(
+    *,
+    now: datetime,
+    actor: Actor = SCHEDULER,
+    sources: Mapping[str, Source] | None = None,
+    only: Collection[str] = (),
+) -> Swept:
     """Bring the findings in line with what the sources see. Safe to run twice and beside another one.
 
+    With `only` these sources are asked, and what the others found before stays as it is.
     What a source could not tell stays as it is: the source is named in the answer and in the log. Risks whose
     acceptance expired, or that became graver, wait again. Writes one primary event where something changed.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [LOCK])
-    found = _collect(SOURCES if sources is None else sources, now)
+    known = all_sources() if sources is None else sources
+    found = _collect({name: known[name] for name in only or known}, now)
+    found.not_asked = [name for name in known if only and name not in only]
     raised, changed = _upsert(found, now)
     gone = _gone(found)
     close_all([pk for pk, _ in gone], Finding.Because.GONE, now=now)
@@ -171,7 +181,11 @@ def _columns(found: _Found, now: datetime) -> dict[str, Any]:
 
 def _gone(found: _Found) -> list[tuple[int, str]]:
     keys = list(found.breaches)
-    params = {"code": [key[0] for key in keys], "subject": [key[1] for key in keys], "failed": found.failed}
+    params = {
+        "code": [key[0] for key in keys],
+        "subject": [key[1] for key in keys],
+        "kept": found.failed + found.not_asked,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_GONE_SQL, params)
         return list(cursor.fetchall())

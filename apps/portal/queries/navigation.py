@@ -152,6 +152,7 @@ def _evidence(person: Person) -> list[NavItem | None]:
     return [
         _item("Audit trail", "assurance:trail", "list-tree") if may(person, Permission.TRAIL_READ) else None,
         _item("Readiness", "readiness:board", "gauge") if may(person, Permission.READINESS_READ) else None,
+        _item("Status", "portal:status", "activity") if may(person, Permission.OPERATIONS_READ) else None,
         _item("Mail not delivered", "portal:outbox", "mail-warning") if runs else None,
     ]
 

@@ -1,0 +1,90 @@
+"""Whether the portal does its duties: everything that happens without anybody asking, and what did not happen."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from apps.access.queries import may
+from apps.access.rules import Permission
+from apps.audit.models import SweepRun
+from apps.common import clock
+from apps.common.errors import NotAllowed
+from apps.people.requests import signed_in
+from apps.portal.queries.watch import READERS, watched
+
+# What each sweep does. One that is not here is shown by its name alone.
+SWEEP_WORDS = {
+    "attestations.close_due": "Closes campaigns whose time is over",
+    "attestations.open_due": "Opens campaigns whose time has come",
+    "attestations.remind_due": "Reminds owners of what is open",
+    "audit.heartbeat": "Shows that a worker takes work",
+    "audit.prepare_partitions": "Prepares the trail's coming months",
+    "directory.offboard_due": "Off-boards who left",
+    "directory.watch_cases": "Watches the cases of leavers",
+    "findings.remind_overdue": "Tells who comes next about overdue findings",
+    "findings.sweep": "Brings the findings in line with what is so",
+    "notify.deliver_pending": "Sends mail",
+    "portal.watch": "Watches the duties on this page",
+    "registry.escalate_acceptances": "Tells who is above about letters that nobody accepted",
+    "registry.escalate_handovers": "Tells who is above about hand-overs that nobody signed",
+    "registry.escalate_nominations": "Tells who is above about nominations that nobody answered",
+    "registry.follow_calendar": "Lets grants follow absences",
+}
+
+
+@dataclass(frozen=True)
+class SweepLine:
+    """One sweep as the page shows it."""
+
+    run: SweepRun
+    what: str
+    every: str
+    ago: str
+    tone: str
+    icon: str
+    state: str
+
+
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    """One sentence first, then what was not done, then everything else. Reads PostgreSQL only."""
+    person = signed_in(request)
+    if not may(person, Permission.OPERATIONS_READ):
+        raise NotAllowed(f"This page is for {READERS}.")
+    now = clock.now()
+    found = watched(now, reader=person)
+    return render(
+        request, "portal/status.html", {"watched": found, "sweeps": [_line(run, now) for run in found.sweeps]}
+    )
+
+
+def _line(run: SweepRun, now: datetime) -> SweepLine:
+    tone, icon, state = _state(run, now)
+    ago = span_words(now - run.succeeded_at) + " ago" if run.succeeded_at else "never"
+    return SweepLine(run, SWEEP_WORDS.get(run.name, ""), span_words(run.every), ago, tone, icon, state)
+
+
+def _state(run: SweepRun, now: datetime) -> tuple[str, str, str]:
+    """Tone, icon and word: the worst that is so."""
+    if run.is_poisoned:
+        return "bad", "circle-alert", f"Fails each time: {run.failures_in_a_row:,} in a row"
+    if run.is_late(now):
+        return "bad", "circle-alert", "Late"
+    if run.failures_in_a_row:
+        return "warn", "triangle-alert", "Failed, is tried again"
+    if run.is_running(now):
+        return "accent", "clock", "Runs now"
+    return ("ok", "check", "Done") if run.runs else ("neutral", "clock", "Not due yet")
+
+
+def span_words(span: timedelta) -> str:
+    """A span in its largest whole unit: 15 seconds, 5 minutes, 2 hours, 3 days."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length and (seconds >= 2 * length or seconds % length == 0 or unit != "day"):
+            count = seconds // length
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
