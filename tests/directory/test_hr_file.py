@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
+from psycopg import errors
 
 from apps.audit.models import AuditEvent
 from apps.common import clock
 from apps.common.errors import NotAllowed, Refused
 from apps.directory import actions
+from apps.directory.actions import people_file
 from apps.directory.actions.offboard import offboard
 from apps.directory.actions.people_file import PeopleChanged, PeopleFileRefused, review_people
 from apps.directory.models import OffboardingCase, PeopleFile, Placement
 from apps.directory.rules.people_file import template_csv
 from apps.people.models import Absence, Person
 from apps.registry.models import System
+from apps.registry.queries import visible_systems
 from tests.cast import Cast
 from tests.directory.provider import trail
 from tests.factories import NOW, a_system
@@ -270,6 +273,42 @@ def test_the_last_working_day_passes(cast: Cast) -> None:
     assert (person("ada").is_active, System.objects.get(pk=system.pk).owner) == (False, cast.ben)
     assert actions.offboard_due(now=evening + timedelta(days=1)) == 0
     assert OffboardingCase.objects.get().source == "hr_file"
+
+
+@pytest.mark.parametrize("error", [errors.DeadlockDetected, errors.LockNotAvailable])
+def test_who_collides_does_not_hold_up_the_others(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, error: type[errors.Error]
+) -> None:
+    """A collision is for the next sweep. Anything else that the database says is not swallowed."""
+    for name in ("ada", "nils"):
+        applied(cast, a_file(f"{name}@example.org,,,,,,,2026-11-20"))
+
+    def collides(gone: Person, **rest: Any) -> OffboardingCase:
+        if gone == cast.ada:
+            raise OperationalError from error()
+        return offboard(gone, **rest)
+
+    after = datetime.fromisoformat("2026-11-21T08:00:00+00:00")
+    with monkeypatch.context() as patched:
+        patched.setattr(people_file, "offboard", collides)
+        if error is errors.LockNotAvailable:
+            with pytest.raises(OperationalError):
+                actions.offboard_due(now=after)
+            return
+        assert actions.offboard_due(now=after) == 1
+    assert (person("ada").is_active, person("nils").is_active) == (True, False)
+    assert actions.offboard_due(now=after) == 1
+    assert not person("ada").is_active
+
+
+def test_days_of_a_file_show_the_systems_to_who_stands_in(cast: Cast) -> None:
+    system = a_system(cast, owner=cast.ada, unit=cast.claims)
+    row = "ada@example.org,,,,,,,,,,"
+    assert system not in visible_systems(cast.una)
+    applied(cast, a_file(f"{row}{clock.local_date(NOW)}..2027-01-05"))
+    assert system in visible_systems(cast.una)
+    applied(cast, a_file(f"{row}2027-01-04..2027-01-05"))
+    assert system not in visible_systems(cast.una)
 
 
 def test_ten_thousand_rows_are_reviewed_at_a_constant_cost(cast: Cast) -> None:

@@ -3,15 +3,20 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from apps.directory.models import ScimUser
+from apps.directory import actions
+from apps.directory.models import PeopleFile, ScimUser
+from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry import actions as registry
+from apps.registry.actions.ownership import locked
 from apps.registry.models import Nomination, System
 from tests.cast import Cast
 from tests.directory.provider import Provider, a_user
+from tests.directory.test_hr_file import a_file, received
 from tests.factories import NOW, a_system
-from tests.hostile.races import at_once
+from tests.hostile.races import at_once, while_open
 
 pytestmark = pytest.mark.committed
 OFF = {"op": "replace", "value": {"active": False}}
@@ -59,6 +64,30 @@ def test_deactivated_twice_and_brought_back_at_once(world: Cast) -> None:
     assert results == [200, 200, 200]
     shown = provider.get(path).body["active"]
     assert shown is Person.objects.get(pk=world.dov.pk).is_active
+
+
+@pytest.mark.parametrize("row", ["ada@example.org,,,,,,,,left", "ada@example.org,,Chief,mara@example.org"])
+def test_a_file_of_people_locks_systems_before_people(world: Cast, row: str) -> None:
+    """Whoever has a system and needs its owner is not held up by a file that has the owner and needs the system."""
+    system = a_system(world, owner=world.ada)
+    file = received(world, a_file(row))
+    leavers = file.report["leavers"] or None
+
+    def hold() -> None:
+        locked(system)
+
+    def apply() -> PeopleFile:
+        return actions.apply_people_file(file, actor=world.mara, now=NOW, leavers=leavers)
+
+    def need(outcome: list[Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+        outcome.append(held(world.ada))
+
+    found: list[Any] = []
+    _, applied = while_open(hold, apply, then=lambda: need(found))
+    assert found == [world.ada]
+    assert applied.state == "applied"
 
 
 def test_a_leaver_and_their_deputy_at_once(world: Cast) -> None:

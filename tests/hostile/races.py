@@ -35,10 +35,12 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def while_open(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+def while_open(
+    first: Callable[[], Any], second: Callable[[], Any], then: Callable[[], Any] = lambda: None
+) -> tuple[Any, Any]:
     """The second begins while the first has done all of its work and has not committed.
 
-    Deterministic: the first commits when the second waits for a lock, or has ended.
+    Deterministic: the first commits when the second waits for a lock, or has ended; `then` is its last work.
     """
     done, outcome = threading.Event(), []
 
@@ -56,6 +58,7 @@ def while_open(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any
         result = first()
         thread.start()
         _until_it_waits(done)
+        then()
     thread.join(WAITS)
     assert not thread.is_alive(), "they wait for each other"
     return result, outcome[0]

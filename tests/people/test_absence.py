@@ -162,6 +162,30 @@ def test_who_stands_in_sees_the_systems_while_it_lasts(cast: Cast) -> None:
     assert seers() == usual
 
 
+def test_a_new_head_sees_the_systems_of_who_is_away(cast: Cast) -> None:
+    away = a_system(cast, owner=cast.ada, unit=cast.claims)
+    here = a_system(cast, owner=cast.nils, unit=cast.claims)
+    record(cast)
+    assert [away in visible_systems(cast.una), here in visible_systems(cast.una)] == [True, False]
+    Person.objects.filter(pk=cast.ada.pk).update(line_manager=None)
+    registry.change_unit(cast.claims, head=cast.dov, actor=cast.mara, now=NOW)
+    assert [away in visible_systems(cast.dov), here in visible_systems(cast.dov)] == [True, False]
+    assert away not in visible_systems(cast.una)
+    registry.change_unit(cast.claims, head=None, actor=cast.mara, now=NOW)
+    assert away not in visible_systems(cast.dov)
+
+
+def test_the_head_of_a_new_unit_sees_the_system_of_who_is_away(cast: Cast) -> None:
+    system = a_system(cast, owner=cast.ada, unit=cast.claims)
+    registry.change_unit(cast.devtools, head=cast.dov, actor=cast.mara, now=NOW)
+    record(cast)
+    assert system not in visible_systems(cast.dov)
+    registry.change_system(system, unit=cast.devtools, actor=cast.mara, now=NOW)
+    assert system in visible_systems(cast.dov)
+    registry.change_system(system, unit=cast.claims, actor=cast.mara, now=NOW)
+    assert system not in visible_systems(cast.dov)
+
+
 def test_a_new_owner_who_is_away_is_stood_in_for_too(cast: Cast) -> None:
     record(cast, delegate=cast.nils)
     system = a_system(cast, owner=cast.ada, unit=cast.devtools)

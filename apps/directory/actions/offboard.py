@@ -113,8 +113,8 @@ def _hand_over(
 def _unlink(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID) -> int:
     """Whoever had the leaver as deputy or line manager: the manager's own manager takes those, the deputy is open."""
     changed = people.unlink_leaver(person, actor=actor, now=now, cause=cause)
-    owned = System.objects.filter(owner__in=[other.pk for other in changed if other.deputy_id is None])
-    sync_grants(list(owned.values_list("pk", flat=True)))
+    # The deputy sees what they answer for, the line manager while they are away.
+    sync_grants(list(System.objects.filter(owner__in=changed).values_list("pk", flat=True)))
     return len(changed)
 
 

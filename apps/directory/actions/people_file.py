@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import SCHEDULER, Actor, Kind, Subject
 from apps.common.clock import local_date
 from apps.common.errors import Refused
+from apps.common.saving import is_collision
 from apps.directory.actions.offboard import bring_back, offboard
 from apps.directory.actions.tokens import require_runs_directory
 from apps.directory.actions.users import one_at_a_time, place_person
@@ -24,7 +25,11 @@ from apps.directory.rules.people_file import FileProblem, read_people
 from apps.people import actions as people
 from apps.people.actions.absences import absence_facts, add_absence, cancel_rows
 from apps.people.models import Absence, Person
-from apps.registry.actions import change_person
+from apps.registry.actions import change_person, leavers
+from apps.registry.actions.grants import sync_grants
+from apps.registry.actions.raci import lock_letters_of
+from apps.registry.actions.succession import change_tree
+from apps.registry.models import System
 from apps.registry.rules.imports import Problem
 
 logger = logging.getLogger(__name__)
@@ -141,13 +146,18 @@ def discard_people_file(file: PeopleFile, *, actor: Actor, now: datetime) -> Peo
 
 
 def offboard_due(*, now: datetime) -> int:
-    """Off-board everybody whose last working day is over, each on their own. Returns how many."""
+    """Off-board everybody whose last working day is over, each on their own. Returns how many.
+
+    Who can't be now, also because somebody else changes the same systems, is tried again by the next sweep.
+    """
     over = Person.objects.filter(is_active=True, kind=Person.Kind.HUMAN, leaving_on__lt=local_date(now))
     gone = 0
     for person in over.order_by("leaving_on", "pk"):
         try:
             offboard(person, actor=SCHEDULER, now=now, source=SOURCE, reason="Their last working day is over.")
-        except Refused:
+        except (Refused, DatabaseError) as error:
+            if isinstance(error, DatabaseError) and not is_collision(error):
+                raise
             logger.warning("somebody whose last day is over can't be off-boarded", extra={"person": str(person.pk)})
         else:
             gone += 1
@@ -181,9 +191,10 @@ class _Application:
 
     def carry_out(self) -> None:
         """Mark who leaves, so that nobody who leaves takes over; joiners; changes; links; then each leaver."""
-        leavers = self.plan.leavers
+        going = self.plan.leavers
+        self._lock(going)
         today = local_date(self.now)
-        Person.objects.filter(Q(leaving_on=None) | Q(leaving_on__gt=today), pk__in=[p.pk for p in leavers]).update(
+        Person.objects.filter(Q(leaving_on=None) | Q(leaving_on__gt=today), pk__in=[p.pk for p in going]).update(
             leaving_on=today
         )
         staying = [effect for effect in self.plan.effects if effect.outcome in ("joiner", "returning", "mover")]
@@ -192,7 +203,17 @@ class _Application:
         self._link(effect for effect in staying if effect.links)
         for effect in staying:
             self._absences(effect)
-        self._leave(leavers)
+        self._show(effect.known for effect in staying if effect.absences or effect.cancelled)
+        self._leave(going)
+
+    def _lock(self, going: list[Person]) -> None:
+        """What the leaver's verb locks, in its order, of everybody in the file and before anybody's row."""
+        if going:
+            change_tree()
+        changing = [effect.person for effect in self.plan.effects if effect.person and effect.outcome != "unchanged"]
+        leavers.lock_systems_of(*changing, *going)
+        for person in going:
+            lock_letters_of(person)
 
     def _arrive(self, effect: Effect) -> Person:
         fields = dict(effect.fields)
@@ -252,6 +273,10 @@ class _Application:
             entries.append(Entry(Kind.ABSENCE_RECORDED, subject, after=absence_facts(absence)))
         record_many(entries, actor=self.actor, now=self.now, cause=self.cause)
 
-    def _leave(self, leavers: list[Person]) -> None:
-        for person in leavers:
+    def _show(self, away: Iterable[Person]) -> None:
+        """Who stands in for those whose days changed sees what they answer for."""
+        sync_grants(list(System.objects.filter(owner__in=[person.pk for person in away]).values_list("pk", flat=True)))
+
+    def _leave(self, going: list[Person]) -> None:
+        for person in going:
             offboard(person, actor=self.actor, now=self.now, source=SOURCE, reason=LEFT)

@@ -18,21 +18,23 @@ from apps.registry.rules import Stage, Step
 # Systems first, in the order of their ids, as every verb does. A retired system keeps its owner as history.
 _LOCK_SQL = """
 SELECT s.id FROM registry_system s
-WHERE (s.owner_id = %(person)s AND s.stage <> 'retired')
-   OR s.id IN (SELECT n.system_id FROM registry_nomination n WHERE n.nominee_id = %(person)s AND n.state = 'open')
+WHERE (s.owner_id = ANY(%(people)s) AND s.stage <> 'retired')
+   OR s.id IN (SELECT n.system_id FROM registry_nomination n WHERE n.nominee_id = ANY(%(people)s) AND n.state = 'open')
    OR s.id IN (SELECT h.system_id FROM registry_handover h
-               WHERE %(person)s IN (h.outgoing_id, h.incoming_id) AND h.state IN ('open', 'signed'))
-   OR s.id IN (SELECT r.system_id FROM registry_raciassignment r WHERE r.person_id = %(person)s AND r.valid_to IS NULL)
-   OR s.id IN (SELECT g.content_object_id FROM registry_systemuserpermission g WHERE g.user_id = %(person)s)
-   OR s.owner_id IN (SELECT a.person_id FROM people_absence a WHERE a.delegate_id = %(person)s AND a.in_force)
+               WHERE (h.outgoing_id = ANY(%(people)s) OR h.incoming_id = ANY(%(people)s))
+                 AND h.state IN ('open', 'signed'))
+   OR s.id IN (SELECT r.system_id FROM registry_raciassignment r
+               WHERE r.person_id = ANY(%(people)s) AND r.valid_to IS NULL)
+   OR s.id IN (SELECT g.content_object_id FROM registry_systemuserpermission g WHERE g.user_id = ANY(%(people)s))
+   OR s.owner_id IN (SELECT a.person_id FROM people_absence a WHERE a.delegate_id = ANY(%(people)s) AND a.in_force)
 ORDER BY s.id FOR NO KEY UPDATE
 """
 
 
-def lock_systems_of(person: Person) -> None:
-    """Lock every system that a person has to do with (see the statement), in the order of their ids."""
+def lock_systems_of(*people: Person) -> None:
+    """Lock every system that these people have to do with (see the statement), in the order of their ids."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_SQL, {"person": person.pk})
+        cursor.execute(_LOCK_SQL, {"people": [person.pk for person in people]})
 
 
 def succession_of(person: Person, *, now: datetime) -> list[InterimChange]:

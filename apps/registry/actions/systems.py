@@ -103,6 +103,8 @@ def change_system(
         _set_identities(system, identities)
     after = system_facts(system)
     changed = {name for name in after if after[name] != before[name]}
+    if "unit" in changed:  # its head stands in while the owner is away
+        sync_grants([system.pk])
     record(
         Kind.SYSTEM_CHANGED,
         actor=actor,

@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
-from apps.people.models import Person
+from apps.people.models import Absence, Person
+from apps.registry.actions.grants import sync_grants
 from apps.registry.actions.ownership import require_can_answer
 from apps.registry.actions.succession import apply_interim_changes, change_tree, interim_changes, lock_systems_below
-from apps.registry.models import Unit
+from apps.registry.models import System, Unit
 
 
 def unit_subject(unit: Unit) -> Subject:
@@ -57,7 +59,7 @@ def change_unit(unit: Unit, *, actor: Actor, now: datetime, **fields: Any) -> tu
     changed = [name for name, value in fields.items() if getattr(unit, name) != value]
     for name in changed:
         setattr(unit, name, fields[name])
-    if {"name", "code", "parent"} & set(changed):
+    if changed:
         lock_systems_below(unit.pk)
     save_checked(unit, update_fields=changed)
     changes = interim_changes(unit.pk, now)
@@ -70,7 +72,15 @@ def change_unit(unit: Unit, *, actor: Actor, now: datetime, **fields: Any) -> tu
         after={**_facts(unit), "interim_owners_changed": len(changes)},
     )
     apply_interim_changes(changes, actor=actor, now=now, cause=event)
+    if "head" in changed:
+        _show_to_head(unit)
     return unit, len(changes)
+
+
+def _show_to_head(unit: Unit) -> None:
+    """The head stands in for owners who are away: the new one sees their systems, the one before does not."""
+    away = Absence.objects.filter(person=OuterRef("owner"), in_force=True, kind=Absence.Kind.AWAY)
+    sync_grants(list(System.objects.filter(Exists(away), unit=unit).values_list("pk", flat=True)))
 
 
 def _facts(unit: Unit) -> dict[str, Any]:
