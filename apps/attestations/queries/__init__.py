@@ -44,6 +44,12 @@ class Counts:
     overdue: int = 0
     not_attested: int = 0
     interim: int = 0
+    # Of the signed: clean or with exceptions, late, accepted by somebody else. Of the open: sent back.
+    clean: int = 0
+    qualified: int = 0
+    late: int = 0
+    accepted: int = 0
+    sent_back: int = 0
 
     @property
     def open(self) -> int:
@@ -53,6 +59,16 @@ class Counts:
     def percent(self) -> int:
         """Signed, in whole percent, never rounded up to 100."""
         return 100 * self.signed // self.total if self.total else 0
+
+    @property
+    def to_accept(self) -> int:
+        """Signed, and nobody else has looked at it yet."""
+        return self.signed - self.accepted
+
+    @property
+    def in_time(self) -> int:
+        """Signed by the due date."""
+        return self.signed - self.late
 
     @property
     def missing(self) -> int:
@@ -71,7 +87,10 @@ class Counts:
         ]
 
 
-_FIELDS = ("total", "signed", "in_progress", "not_started", "overdue", "not_attested", "interim")
+_FIELDS = (
+    "total", "signed", "in_progress", "not_started", "overdue", "not_attested", "interim", "clean", "qualified", "late",
+    "accepted", "sent_back",
+)  # fmt: skip
 
 
 def _sum(parts: Iterable[Counts]) -> Counts:
@@ -112,7 +131,10 @@ SELECT unit_id, tier, count(*),
        count(*) FILTER (WHERE state = 'pending' AND due_on >= %(today)s),
        count(*) FILTER (WHERE state IN ('pending', 'in_progress', 'changes_requested') AND due_on < %(today)s),
        count(*) FILTER (WHERE state = 'not_attested'),
-       count(*) FILTER (WHERE owner_basis = 'interim')
+       count(*) FILTER (WHERE owner_basis = 'interim'),
+       count(*) FILTER (WHERE result = 'clean'), count(*) FILTER (WHERE result = 'qualified'),
+       count(*) FILTER (WHERE late_days > 0), count(*) FILTER (WHERE state IN ('accepted', 'sealed')),
+       count(*) FILTER (WHERE state = 'changes_requested')
 FROM attestations_assignment WHERE campaign_id = %(campaign)s AND state <> 'reassigned' GROUP BY unit_id, tier
 """
 
