@@ -36,7 +36,8 @@ BEGIN
     IF NEW.kind = 'sample' AND NEW.signed_id IS NULL THEN
         RAISE EXCEPTION 'A sample is signed by who re-performed it.' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    IF NEW.kind = 'sample' AND (NEW.verdict = 'accepted') = jsonb_path_exists(NEW.checks, '$.* ? (@.agree == false)') THEN
+    IF NEW.kind = 'sample'
+       AND (NEW.verdict = 'accepted') = jsonb_path_exists(NEW.checks, '$.* ? (@.agree == false)') THEN
         RAISE EXCEPTION 'One disagreement is a request for changes, and there is none without one.'
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
@@ -98,7 +99,8 @@ BEGIN
     END IF;
     IF campaign IN ('sealed', 'cancelled') AND (NEW.state = 'superseded' AND OLD.state <> 'superseded'
        OR NEW.state = 'refused' AND OLD.state <> 'refused'
-       OR (NEW.plan, NEW.control, NEW.carried_over_at) IS DISTINCT FROM (OLD.plan, OLD.control, OLD.carried_over_at)) THEN
+       OR (NEW.plan, NEW.control, NEW.carried_over_at)
+          IS DISTINCT FROM (OLD.plan, OLD.control, OLD.carried_over_at)) THEN
         RAISE EXCEPTION 'A sealed campaign keeps its exceptions as they are; only what is done about them goes on.'
             USING ERRCODE = 'restrict_violation';
     END IF;
