@@ -133,7 +133,8 @@ class Desk:
         """The forms that the reader may send now."""
         states = {line.action.state for line in lines}
         waiting = {CorrectiveAction.State.PLANNED, CorrectiveAction.State.DONE}
-        closable = CorrectiveAction.State.VERIFIED in states and not states & waiting
+        verified = any(self.finding.is_closed_by(line.action) for line in lines)
+        closable = verified and not states & waiting
         wanted: dict[str, tuple[bool, type[forms.Form]]] = {
             "plan": (rights.plan, PlanForm),
             "assign": (rights.assign, AssignForm),

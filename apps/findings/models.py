@@ -81,6 +81,8 @@ class Finding(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_because = models.CharField(max_length=8, choices=Because.choices, blank=True)
     closing_reason = models.CharField(max_length=600, blank=True)
+    # The last time that it turned out not to be put right: what was verified before closes it no more.
+    reopened_at = models.DateTimeField(null=True, blank=True)
     person_must_be_active = _active_while(~Q(state="closed"))
     person_must_be = models.GeneratedField(
         expression=Value("human"), output_field=models.CharField(max_length=10), db_persist=True
@@ -164,6 +166,12 @@ class Finding(models.Model):
     def is_open(self) -> bool:
         """Whether it waits for somebody: neither closed nor accepted."""
         return self.state in WAITING
+
+    def is_closed_by(self, action: "CorrectiveAction") -> bool:
+        """Whether somebody verified the action, and not before the finding was opened again."""
+        if action.verified_at is None or action.state != CorrectiveAction.State.VERIFIED:
+            return False
+        return self.reopened_at is None or action.verified_at > self.reopened_at
 
     @property
     def place(self) -> str:

@@ -164,14 +164,14 @@ def assign(finding: Finding, person: Person, *, actor: Person, now: datetime, re
 def close_finding(finding: Finding, *, actor: Actor, now: datetime, reason: str = "") -> Finding:
     """Close a finding whose action somebody verified, once nothing else is open on it.
 
-    Raises Refused where nothing is verified or an action is still open: only a check that no longer sees the
-    breach closes without.
+    Raises Refused where nothing is verified, or nothing since it was opened again, or an action is still open: only a
+    check that no longer sees the breach closes without.
     """
     finding = locked_open(finding)
-    states = set(finding.actions.values_list("state", flat=True))
-    if CorrectiveAction.State.VERIFIED not in states:
-        raise Refused("Nothing is verified yet. Somebody else than who did it has to verify an action first.")
-    if states & {CorrectiveAction.State.PLANNED, CorrectiveAction.State.DONE}:
+    if not any(finding.is_closed_by(action) for action in finding.actions.all()):
+        since = "since it was opened again" if finding.reopened_at else "yet"
+        raise Refused(f"Nothing is verified {since}. Somebody else than who did it has to verify an action first.")
+    if finding.actions.filter(state__in=[CorrectiveAction.State.PLANNED, CorrectiveAction.State.DONE]).exists():
         raise Refused("An action is still open. Finish and verify it first.")
     close_all([finding.pk], Finding.Because.VERIFIED, now=now, reason=reason.strip())
     before = finding.state
@@ -205,8 +205,9 @@ def reopen(finding: Finding, *, actor: Actor, now: datetime, reason: str) -> Fin
     if same.exists():
         raise Refused("The same is an open finding again already.")
     finding.state, finding.closed_at, finding.closed_because, finding.closing_reason = Finding.State.OPEN, None, "", ""
-    finding.due_on, finding.step = due_on(finding.severity, now), 0
-    finding.save(update_fields=["state", "closed_at", "closed_because", "closing_reason", "due_on", "step"])
+    finding.due_on, finding.step, finding.reopened_at = due_on(finding.severity, now), 0, now
+    changed = ["state", "closed_at", "closed_because", "closing_reason", "due_on", "step", "reopened_at"]
+    finding.save(update_fields=changed)
     state = working_state(finding)
     if state != finding.state:
         finding.state = state

@@ -1,7 +1,8 @@
 """Which findings somebody may see, what waits for them, and the tabs of the list."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -9,7 +10,7 @@ from apps.access.queries import may
 from apps.access.rules import Permission
 from apps.common import clock
 from apps.findings.models import WAITING, CorrectiveAction, Finding
-from apps.people.models import Person
+from apps.people.models import Absence, Person
 from apps.people.queries import Presence
 from apps.registry.models import System
 from apps.registry.queries import visible_systems
@@ -34,8 +35,8 @@ def visible_findings(actor: Person) -> QuerySet[Finding]:
     """Every finding that a person may see.
 
     About a system: whoever may open that system. About a unit or the organisation: those who read all. Besides
-    the people concerned: who puts it right or acts on it, who verifies, who reported it, and the line manager of
-    whoever is late with it, since it came up to them.
+    the people concerned: who puts it right or acts on it, who verifies, who reported it, the line manager of
+    whoever is late with it, since it came up to them, and who may have to act for whoever puts it right.
     """
     if not actor.is_active:
         return Finding.objects.none()
@@ -51,7 +52,16 @@ def _concerning(actor: Person) -> QuerySet[Finding, int]:
     acts = CorrectiveAction.objects.filter(Q(person=actor) | Q(verifier=actor) | Q(done_by=actor))
     concerned = Q(person=actor) | Q(raised_by=actor) | Q(pk__in=acts.values("finding"))
     came_up = Q(person__line_manager=actor, step__gte=2)
-    return Finding.objects.filter(concerned | came_up).values_list("pk", flat=True)
+    stands_in = Q(person__in=_away_from(actor), state__in=WAITING)
+    return Finding.objects.filter(concerned | came_up | stands_in).values_list("pk", flat=True)
+
+
+def _away_from(actor: Person) -> QuerySet[Absence, UUID]:
+    """Those for whom the actor acts today, if nobody before them can; a day more on either side for every zone."""
+    today = clock.now().astimezone(UTC).date()
+    asked = Q(delegate=actor) | Q(Q(person__deputy=actor) | Q(person__line_manager=actor), kind=Absence.Kind.AWAY)
+    days = Q(starts_on__lte=today + timedelta(days=1), ends_on__gte=today - timedelta(days=1))
+    return Absence.objects.filter(asked, days, cancelled_at=None).values_list("person", flat=True)
 
 
 def on_record(findings: QuerySet[Finding]) -> QuerySet[Finding]:

@@ -150,7 +150,7 @@ def _attestations_due(row: Mapping[str, Any], today: date) -> Need:
     held = "" if not interim else "You stand in for all of them." if interim == n else f"You stand in for {interim:,}."
     return Need(
         kind="attestation",
-        title=f"Sign {n:,} Q{quarter.quarter} attestation{'' if n == 1 else 's'}",
+        title=f"Sign {n:,} {quarter.short} attestation{'' if n == 1 else 's'}",
         text=held or "Nearest date first.",
         due_on=row["due_on"],
         today=today,
@@ -169,7 +169,7 @@ def _attestation(item: Assignment, today: date) -> Need:
     started = item.state == Assignment.State.IN_PROGRESS
     return Need(
         kind="attestation",
-        title=f"Sign the Q{quarter.quarter} attestation for {_short(item.system.name)}",
+        title=f"Sign the {quarter.short} attestation for {_short(item.system.name)}",
         text="Started, not signed." if started else f"Not started, {len(DEFAULT_SET)} sections.",
         due_on=item.due_on,
         today=today,
@@ -276,7 +276,7 @@ def _finding(finding: Finding, person: Person, today: date) -> Need:
         due_on=finding.due_on,
         today=today,
         url=reverse("findings:finding", args=[finding.pk]),
-        action="Plan" if finding.state == Finding.State.OPEN else "Open",
+        action="Plan" if own and finding.state == Finding.State.OPEN else "Open",
         about=_short(finding.title),
     )
 
@@ -347,7 +347,7 @@ def _owned(systems: Sequence[System], today: date) -> tuple[list[Owned], str]:
         if status is None:
             rows.append(Owned(system, "Not in a campaign yet", "neutral"))
             continue
-        period = period or f"Q{status.period.quarter} attestation"
+        period = period or f"{status.period.short} attestation"
         if status.submitted_at:
             rows.append(Owned(system, f"Signed {day_words(local_date(status.submitted_at))}", "ok"))
         elif status.state == Assignment.State.NOT_ATTESTED:
