@@ -8,9 +8,9 @@ from apps.directory.actions.people_file import offboard_due as offboard
 
 
 @shared_task(name="directory.offboard_due")
-def offboard_due() -> None:
-    """Off-board everybody whose last working day is over."""
-    offboard(now=clock.now())
+def offboard_due() -> int:
+    """Off-board everybody whose last working day is over. Returns how many."""
+    return offboard(now=clock.now())
 
 
 @shared_task(name="directory.watch_cases")

@@ -10,24 +10,24 @@ from apps.registry.actions.raci.sending import escalate_acceptances as escalate_
 
 
 @shared_task(name="registry.escalate_nominations")
-def escalate_nominations() -> None:
-    """Tell the unit's head about nominations that nobody answered in time."""
-    escalate(now=clock.now())
+def escalate_nominations() -> int:
+    """Tell the unit's head about nominations that nobody answered in time. Returns how many."""
+    return escalate(now=clock.now())
 
 
 @shared_task(name="registry.follow_calendar")
-def follow_calendar() -> None:
-    """Let grants follow absences that began or ended."""
-    follow(now=clock.now())
+def follow_calendar() -> int:
+    """Let grants follow absences that began or ended. Returns for how many people."""
+    return follow(now=clock.now())
 
 
 @shared_task(name="registry.escalate_handovers")
-def escalate_handovers() -> None:
-    """Tell the unit's head about hand-overs that nobody signed in time."""
-    escalate_unsigned(now=clock.now())
+def escalate_handovers() -> int:
+    """Tell the unit's head about hand-overs that nobody signed in time. Returns how many."""
+    return escalate_unsigned(now=clock.now())
 
 
 @shared_task(name="registry.escalate_acceptances")
-def escalate_acceptances() -> None:
-    """Tell the sender and who is above about letters that nobody accepted in time."""
-    escalate_unaccepted(now=clock.now())
+def escalate_acceptances() -> int:
+    """Tell the sender and who is above about letters that nobody accepted in time. Returns how many."""
+    return escalate_unaccepted(now=clock.now())

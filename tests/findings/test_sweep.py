@@ -179,3 +179,27 @@ def test_two_sweeps_at_once_raise_once(committed_db: str, fresh_connection: None
     assert Finding.objects.count() == 200
     assert CorrectiveAction.objects.count() == 0
     assert AuditEvent.objects.filter(kind="findings.swept").count() == 1
+
+
+def test_the_task_fails_where_a_check_cannot_be_read(cast: Cast, settings: Any) -> None:
+    from apps.findings.tasks import sweep
+
+    settings.FINDING_SOURCES = {"lost": "apps.findings.queries.delivery.not_there", "delivery": "x.y"}
+    with pytest.raises(RuntimeError, match=r"Checks that could not be read: lost, delivery$"):
+        sweep()
+
+
+def test_each_source_of_the_settings_is_a_function_that_looks(cast: Cast, settings: Any) -> None:
+    from apps.findings.sources import all_sources
+
+    assert sorted(all_sources()) == ["charter", "cover", "delivery", "ownership", "raci", "watch"]
+    for source in all_sources().values():
+        assert all(isinstance(one, Breach) for one in source(NOW))
+
+
+def test_only_what_was_asked_is_closed(cast: Cast) -> None:
+    both = {"a": lambda now: [breach(cast.ada, "one")], "b": lambda now: [breach(cast.ben, "two")]}
+    assert actions.sweep_registry(now=NOW, sources=both).raised == 2
+    none: dict[str, Callable[[datetime], list[Breach]]] = {"a": lambda now: [], "b": lambda now: []}
+    assert actions.sweep_registry(now=LATER, sources=none, only=["a"]) == Swept(closed=1)
+    assert Finding.objects.get(state="open").subject == "two"

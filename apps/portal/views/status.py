@@ -17,7 +17,8 @@ from apps.portal.queries.watch import READERS, watched
 
 # What each sweep does. One that is not here is shown by its name alone.
 SWEEP_WORDS = {
-    "attestations.close_due": "Closes campaigns whose time is over",
+    "attestations.follow_owners": "Lets open attestations follow the owners of systems",
+    "attestations.move_on_due": "Moves campaigns on: past the due date, into the roll-up",
     "attestations.open_due": "Opens campaigns whose time has come",
     "attestations.remind_due": "Reminds owners of what is open",
     "audit.heartbeat": "Shows that a worker takes work",
