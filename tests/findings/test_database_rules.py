@@ -113,7 +113,7 @@ def test_nothing_is_removed(shell: Any, finding: Finding) -> None:
     done(Cast(), finding)
     for table in ("findings_finding", "findings_correctiveaction"):
         refused(shell, f"DELETE FROM {table}", by=(errors.RestrictViolation, errors.InsufficientPrivilege))
-    truncate = "TRUNCATE findings_finding, findings_correctiveaction, findings_riskacceptance"
+    truncate = "TRUNCATE findings_finding, findings_correctiveaction, findings_riskacceptance CASCADE"
     refused(shell, truncate, by=(errors.RestrictViolation, errors.InsufficientPrivilege))
 
 
@@ -194,3 +194,18 @@ def test_a_risk_is_accepted_by_another_for_so_long(
     refused(shell, change("state = 'open', accepted_until = NULL"), finding.pk, by=errors.IntegrityConstraintViolation)
     end = "UPDATE findings_riskacceptance SET ended_at = now(), ended_because = 'expired' WHERE finding_id = %s"
     refused(shell, end, finding.pk, by=errors.IntegrityConstraintViolation)
+
+
+def test_a_reopened_finding_is_verified_anew(shell: Any, finding: Finding) -> None:
+    cast = Cast()
+    actions.verify_action(done(cast, finding), actor=cast.ada, now=NOW)
+    opened = "state = 'open', closed_at = NULL, closed_because = '', reopened_at = "
+    for bad in ("reopened_at", "NULL"):
+        refused(shell, change(opened + bad), finding.pk, by=errors.RestrictViolation)
+    refused(shell, change("reopened_at = now()"), finding.pk, by=errors.RestrictViolation)
+    shell.execute(change(opened + "now()"), [finding.pk])
+    for bad in ("NULL", "reopened_at - interval '1 year'", "now()"):
+        refused(shell, change(f"reopened_at = {bad}"), finding.pk, by=errors.RestrictViolation)
+    close = change("state = 'closed', closed_at = now(), closed_because = 'verified'")
+    refused(shell, close, finding.pk, by=errors.IntegrityConstraintViolation)
+    shell.execute(change("state = 'closed', closed_at = now(), closed_because = 'gone'"), [finding.pk])

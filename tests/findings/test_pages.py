@@ -15,6 +15,7 @@ from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import open_findings, open_for_system, visible_findings
 from apps.findings.queries.rights import rights_over
 from apps.people import actions as people
+from apps.registry import actions as registry
 from tests.cast import Cast
 from tests.factories import a_system
 from tests.findings.world import a_finding, an_action, done
@@ -162,9 +163,27 @@ def test_from_plan_to_closed_in_pages(cast: Cast, browse: Browse) -> None:
     assert ada.post(page(finding, "reopen"), {"reason": "Silent"}).status_code == 302
     finding.refresh_from_db()
     assert finding.state == "in_progress"
-    assert ada.post(page(finding, "close")).status_code == 302
+    assert "close" not in ada.get(page(finding)).context["forms"]
+    assert ada.post(page(finding, "close")).status_code in {403, 422}
     finding.refresh_from_db()
-    assert (finding.state, finding.closed_because) == ("closed", "verified")
+    assert (finding.state, finding.closed_because) == ("in_progress", "")
+
+
+def test_who_stands_in_opens_what_home_names(cast: Cast, browse: Browse) -> None:
+    finding = now_finding(cast, person=cast.nils)
+    dov = browse(cast.dov)
+    assert dov.get(page(finding)).status_code == 404
+    today = clock.local_date(clock.now())
+    absence = registry.record_absence(
+        cast.nils, starts_on=today, ends_on=today, delegate=cast.dov, actor=cast.nils, now=clock.now()
+    )
+    home = dov.get("/").content.decode()
+    assert "You act for Nils Okafor." in home
+    assert page(finding) in home
+    assert dov.get(page(finding)).status_code == 200
+    assert finding.title in dov.get("/findings/?tab=mine").content.decode()
+    registry.cancel_absence(absence, actor=cast.nils, now=clock.now())
+    assert dov.get(page(finding)).status_code == 404
 
 
 def test_accepting_in_pages(cast: Cast, browse: Browse) -> None:

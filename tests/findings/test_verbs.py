@@ -142,6 +142,23 @@ def test_reopening(cast: Cast) -> None:
     )  # fmt: skip
 
 
+def test_what_was_verified_before_closes_it_no_more(cast: Cast) -> None:
+    finding = a_finding(cast)
+    actions.verify_action(done(cast, finding), actor=cast.ada, now=LATER)
+    again = actions.reopen(finding, reason="Silent again", actor=cast.mara, now=LATER + timedelta(hours=1))
+    assert again.reopened_at == LATER + timedelta(hours=1)
+    sentence = (
+        "Nothing is verified since it was opened again. Somebody else than who did it has to verify an action first."
+    )
+    later = LATER + timedelta(hours=2)
+    assert refused(actions.close_finding, finding, actor=cast.mara, now=later) == sentence
+    second, third = done(cast, finding), an_action(cast, finding)
+    actions.verify_action(second, actor=cast.ada, now=later)
+    third = actions.complete_action(third, evidence="Yes", actor=cast.ben, now=later)
+    actions.reject_action(third, actor=cast.ada, now=later, verdict="Not needed")
+    assert actions.close_finding(finding, actor=cast.mara, now=later).state == "closed"
+
+
 def accept(finding: Finding, actor: Any, until: date, reason: str = "We live with it") -> RiskAcceptance:
     return actions.accept_risk(finding, reason=reason, until=until, actor=actor, now=NOW)
 
