@@ -2,7 +2,7 @@
 
 from apps.attestations.models.after import AttestationException, Extension, Review, RollupNode
 from apps.attestations.models.campaigns import Campaign, CampaignTemplate, QuestionSet, QuestionSetVersion
-from apps.attestations.models.documents import CampaignDocument, EvidenceFile
+from apps.attestations.models.documents import CampaignDocument, CampaignRecord, EvidenceFile
 from apps.attestations.models.scope import Assignment, RetiredSystem, ScopeSnapshot
 from apps.attestations.models.signatures import Signature
 from apps.attestations.models.work import Answer, Delegation, Reassignment, SectionView, Snooze
@@ -13,6 +13,7 @@ __all__ = [
     "AttestationException",
     "Campaign",
     "CampaignDocument",
+    "CampaignRecord",
     "CampaignTemplate",
     "Delegation",
     "EvidenceFile",

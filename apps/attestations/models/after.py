@@ -1,6 +1,7 @@
 """What happens after the owner signed: reviews, exceptions, the roll-up."""
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -82,6 +83,8 @@ class RollupNode(models.Model):
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="nodes")
     level = models.CharField(max_length=7, choices=Level.choices)
     unit = models.ForeignKey(Unit, models.PROTECT, null=True, blank=True, related_name="+")
+    # The units whose systems are below it, as the tree was: it only grows, until somebody signs.
+    units = ArrayField(models.BigIntegerField(), default=list, blank=True)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
     state = models.CharField(max_length=16, choices=State.choices, default=State.NOT_READY)
     ready_at = models.DateTimeField(null=True, blank=True)

@@ -166,7 +166,6 @@ class Campaign(models.Model):
     sampling_seed = models.CharField(max_length=64, blank=True)
     sampling_commitment = models.CharField(max_length=64, blank=True)
     reminded_on = models.DateField(null=True, blank=True)
-    manifest = models.TextField(blank=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True)
 
     class Meta:
@@ -194,7 +193,7 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state="sealed", sealed_at__isnull=False, manifest_sha256__regex=r"^[0-9a-f]{64}$")
-                | ~Q(state="sealed") & Q(sealed_at=None, manifest="", manifest_sha256=""),
+                | ~Q(state="sealed") & Q(sealed_at=None, manifest_sha256=""),
                 name="campaign_sealing_dated",
             ),
             models.CheckConstraint(

@@ -1,4 +1,4 @@
-"""Files: evidence that people give, and documents that the portal makes."""
+"""Files: evidence that people give, documents that the portal makes, and what is kept of a campaign's end."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -111,6 +111,33 @@ class CampaignDocument(models.Model):
                 nulls_distinct=False,
                 name="one_document_per_content",
             ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.campaign_id}"
+
+
+class CampaignRecord(models.Model):
+    """What is kept of a campaign's end, as canonical JSON: its closing, and its manifest. Written once.
+
+    The closing names who did not attest; the manifest holds the hash of everything. In a table of their own,
+    because they are large and a campaign is read often.
+    """
+
+    class Kind(models.TextChoices):
+        CLOSING = "closing", "Closing"
+        MANIFEST = "manifest", "Manifest"
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="records", db_index=False)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    body = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["campaign", "kind"], name="one_record_of_each_kind"),
+            models.CheckConstraint(condition=Q(kind__in=["closing", "manifest"]), name="record_known_kind"),
         )
 
     def __str__(self) -> str:

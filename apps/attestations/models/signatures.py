@@ -117,6 +117,13 @@ class Signature(models.Model):
             models.UniqueConstraint(
                 fields=["node", "seat"], condition=Q(node__isnull=False), name="one_signature_per_seat"
             ),
+            # Two seats at the top are two people.
+            models.UniqueConstraint(
+                fields=["node", "signer"],
+                condition=Q(node__isnull=False),
+                name="one_signature_per_person",
+                violation_error_message="You signed this already. The other signature is somebody else's.",
+            ),
         )
 
     def __str__(self) -> str:
