@@ -11,7 +11,8 @@ from django.db.models import Q
 
 from apps.attestations.actions.nodes import plant
 from apps.attestations.actions.questions import frozen_questions
-from apps.attestations.actions.scope import Frozen, freeze
+from apps.attestations.actions.scope import Frozen, freeze, supplement
+from apps.attestations.actions.silence import tell_silence
 from apps.attestations.models import Assignment, Campaign, CampaignTemplate
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
 from apps.attestations.rules import LIST_ALL, LIST_FIRST, OPEN_STATES, QUARTERLY, SIGNED_STATES, Period
@@ -230,6 +231,7 @@ def begin_rollup(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign
     silent = silence(campaign, now=now)
     campaign.state, campaign.rollup_at = Campaign.State.ROLLUP, now
     campaign.save(update_fields=["state", "rollup_at"])
+    tell_silence(campaign, now=now)
     record(
         Kind.CAMPAIGN_ROLLUP_BEGAN,
         actor=actor,
@@ -283,3 +285,40 @@ def cancel_campaign(campaign: Campaign, *, reason: str, actor: Actor, now: datet
         reason=campaign.cancel_reason,
     )
     return campaign
+
+
+@transaction.atomic
+def add_supplements_to(campaign: Campaign, *, actor: Actor, now: datetime) -> int:
+    """Ask for the grave systems that came into a running campaign's scope since it opened. Returns how many."""
+    campaign = locked_campaign(campaign)
+    if not campaign.takes_answers or campaign.is_event or not (count := supplement(campaign, now=now)):
+        return 0
+    record(
+        Kind.CAMPAIGN_SUPPLEMENTED,
+        actor=actor,
+        subject=campaign_subject(campaign),
+        now=now,
+        after={"systems": count, "mails": tell_of_supplements(campaign, now=now)},
+    )
+    return count
+
+
+def tell_of_supplements(campaign: Campaign, *, now: datetime) -> int:
+    """One mail for each system that was asked for after the opening and not told of. Returns how many are new."""
+    rows = Assignment.objects.filter(campaign=campaign, snapshot__is_supplement=True, opened_at=now)
+    return enqueue_many(
+        [
+            Note(
+                key=f"campaign:{campaign.code}:{row.person_id}:supplement:{row.pk}",
+                recipient=row.person,
+                subject=f"{campaign.label}: state and sign what is true for {row.system.name}",
+                body=(
+                    f"{row.system.name} ({row.system.key}) came into the {campaign.label} attestation after it opened."
+                    f"\n\n{system_line(row.system.name, row.system.key, row.due_on)}"
+                ),
+                path=f"/attestations/{campaign.code}/{row.system.key}/",
+            )
+            for row in rows.select_related("person", "system")
+        ],
+        now=now,
+    )

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from apps.attestations.actions.campaigns import begin_grace, begin_rollup, open_campaign
-from apps.attestations.actions.reminders import remind_due
+from apps.attestations.actions.campaigns import add_supplements_to, begin_grace, begin_rollup, open_campaign
+from apps.attestations.actions.ladder import remind_due
 from apps.attestations.models import Campaign
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
-from apps.attestations.rules import OFFICE_HOUR, RUNNING, Period
+from apps.attestations.rules import RUNNING, Period
 from apps.audit.rules import SCHEDULER
-from apps.common.clock import local_date, organisation_zone
+from apps.common.clock import local_date
 from apps.common.errors import Refused
 from apps.registry.models import System
 from apps.registry.queries import live
@@ -33,11 +33,8 @@ def open_due(*, now: datetime) -> list[str]:
 
 
 def remind_all_due(*, now: datetime) -> int:
-    """Remind in every open campaign, in the organisation's office hours only. Returns how many digests are new."""
-    if now.astimezone(organisation_zone()).hour < OFFICE_HOUR:
-        return 0
-    running = Campaign.objects.filter(state__in=RUNNING)
-    return sum(remind_due(campaign, actor=SCHEDULER, now=now) for campaign in running)
+    """Write the digests that are due, over all campaigns. Returns how many mails are new."""
+    return remind_due(actor=SCHEDULER, now=now)
 
 
 def move_on_due(*, now: datetime) -> list[str]:
@@ -52,3 +49,9 @@ def move_on_due(*, now: datetime) -> list[str]:
         except Refused:
             continue  # another sweep did it in between
     return moved
+
+
+def add_supplements(*, now: datetime) -> int:
+    """Ask for grave systems that went live in the middle of a campaign. Returns how many are new."""
+    running = Campaign.objects.filter(state__in=RUNNING, is_event=False)
+    return sum(add_supplements_to(campaign, actor=SCHEDULER, now=now) for campaign in running)

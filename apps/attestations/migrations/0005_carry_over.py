@@ -16,7 +16,12 @@ UPDATE attestations_campaign SET
         'top_seats', jsonb_build_array('legal'), 'items_per_person', 25);
 INSERT INTO attestations_scopesnapshot (campaign_id, system_id, number, is_supplement, facts, sha256, material, delta,
     changes, taken_at)
-SELECT a.campaign_id, a.system_id, 1, false, f.facts, f.sha256, '{}', 'new', '[]', c.opened_at
+SELECT a.campaign_id, a.system_id, 1, false, f.facts, f.sha256, jsonb_build_object(
+    'owner', f.facts::jsonb->'owner'->'id', 'basis', f.facts::jsonb->'owner'->'basis',
+    'unit', f.facts::jsonb->'unit'->'id', 'deputy', f.facts::jsonb->'deputy'->'id', 'tier', f.facts::jsonb->'tier',
+    'stage', f.facts::jsonb->'stage', 'regulatory_class', f.facts::jsonb->'regulatory_class',
+    'operating_model', f.facts::jsonb->'operating_model', 'vendor', f.facts::jsonb->'vendor',
+    'purpose', f.facts::jsonb->'purpose', 'identities', f.facts::jsonb->'identities'), 'new', '[]', c.opened_at
 FROM attestations_facts_aside f
 JOIN attestations_assignment a ON a.id = f.assignment_id
 JOIN attestations_campaign c ON c.id = a.campaign_id;
