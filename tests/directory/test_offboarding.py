@@ -164,14 +164,44 @@ def test_a_case_is_done_when_somebody_accepted_each_system(cast: Cast) -> None:
     assert close_done_cases(now=LATER + timedelta(days=1)) == 0
 
 
-def test_who_comes_back_gets_nothing_back_by_itself(cast: Cast) -> None:
+def test_who_comes_back_gets_nothing_back_by_itself(cast: Cast, browse: Any) -> None:
     system = a_system(cast, owner=cast.ada)
     case = leaves(cast.ada, cast)
     back = bring_back(cast.ada, actor=cast.mara, now=LATER + timedelta(days=1))
     assert (back.is_active, back.leaving_on) == (True, None)
     assert owner_of(system) == ("Ben Ortega", "interim")
     case.refresh_from_db()
-    assert case.state == "came_back"
+    assert case.state == "open", "a system still waits for an owner"
+    page = browse(cast.mara).get(f"/directory/leavers/{case.pk}/").content.decode()
+    assert "1 of 1 systems wait for an owner." in page
+    assert "is back: nominate them again where they return." in page
+    registry.accept_ownership(
+        registry.nominate_owner(system, cast.ada, actor=cast.mara, now=LATER + timedelta(days=1)),
+        actor=cast.ada,
+        now=LATER + timedelta(days=2),
+    )
+    assert close_done_cases(now=LATER + timedelta(days=2)) == 1
+
+
+def test_who_comes_back_to_nothing_has_no_open_case(cast: Cast) -> None:
+    system = a_system(cast, owner=cast.ada)
+    case = leaves(cast.ada, cast)
+    registry.retire_system(system, actor=cast.mara, now=LATER, reason="Gone")
+    bring_back(cast.ada, actor=cast.mara, now=LATER + timedelta(days=1))
+    case.refresh_from_db()
+    assert (case.state, case.closed_at) == ("came_back", LATER + timedelta(days=1))
+
+
+def test_who_leaves_again_has_one_case_with_all_that_waits(cast: Cast) -> None:
+    old = a_system(cast, owner=cast.ada)
+    first = leaves(cast.ada, cast)
+    bring_back(cast.ada, actor=cast.mara, now=LATER + timedelta(days=1))
+    Person.objects.filter(pk=cast.ada.pk).update(deputy=cast.nils)
+    new = a_system(cast, owner=cast.ada)
+    second = offboard(cast.ada, actor=cast.mara, now=LATER + timedelta(days=9))
+    first.refresh_from_db()
+    assert (first.state, second.state, second.due_on) == ("came_back", "open", first.due_on)
+    assert {row.system: row.interim for row in second.handed_over.all()} == {old: cast.ben, new: cast.nils}
 
 
 def test_statements_do_not_grow_with_the_systems(cast: Cast, django_assert_max_num_queries: Any) -> None:

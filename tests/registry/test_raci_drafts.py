@@ -359,6 +359,22 @@ class TestLeavers:
         assert (sent.state, RaciAcceptance.objects.get().state) == ("draft", "closed")
         assert "Ben Ortega left" in Message.objects.get(recipient=cast.ada, subject__contains="could not").body
 
+    def test_what_they_sent_is_closed(self, cast: Cast, system: System) -> None:
+        sent = raci.send_draft(with_person(Scope(system=system), cast.ada, cast.ben), actor=cast.ada, now=NOW)
+        asked, cause = RaciAcceptance.objects.get(), _cause()
+        before = own_rows(Scope(system=system))
+        raci.move_letters(cast.ada, cast.una, actor=cast.mara, now=LATER, cause=cause)
+        sent.refresh_from_db()
+        asked.refresh_from_db()
+        assert (sent.state, sent.closed_at, asked.state) == ("declined", LATER, "closed")
+        event = AuditEvent.objects.get(kind="raci.draft.withdrawn")
+        assert (event.cause, event.subject_id) == (cause, str(system.pk))
+        told = Message.objects.get(recipient=cast.ben, subject__startswith="Nothing to answer any more")
+        assert "Ada Nwosu, who sent it, left." in told.body
+        assert own_rows(Scope(system=system)) == before
+        refused(lambda: raci.accept_letters(asked, actor=cast.ben, now=LATER), "not needed any more")
+        assert raci.open_draft(Scope(system=system), actor=cast.mara, now=LATER).state == "draft"
+
 
 def _cause() -> Any:
     import uuid

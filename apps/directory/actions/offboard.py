@@ -123,22 +123,38 @@ def _opened(case: OffboardingCase, changes: list[InterimChange], heir: Person, n
     can_see_to_it = manager is not None and manager.is_active and manager.leaving_on is None
     case.responsible = manager if can_see_to_it and manager else (mandate_holder() or heir)
     _cases_seen_to_by(case.person).update(responsible=heir)
-    if not changes:
+    left = [
+        HandedOver(
+            case=case,
+            system=change.system,
+            interim=change.person,
+            had_accepted=change.system.owner_basis == System.Basis.ACCEPTED,
+        )
+        for change in changes
+    ]
+    left += _still_waiting(case, {change.system.pk for change in changes}, now)
+    if not left:
         case.state, case.closed_at = OffboardingCase.State.DONE, now
     case.save(force_insert=True)
-    HandedOver.objects.bulk_create(
-        [
-            HandedOver(
-                case=case,
-                system=change.system,
-                interim=change.person,
-                had_accepted=change.system.owner_basis == System.Basis.ACCEPTED,
-            )
-            for change in changes
-        ]
-    )
+    HandedOver.objects.bulk_create(left)
     enqueue_many(_notes(case, changes), now=now)
     return case
+
+
+def _still_waiting(case: OffboardingCase, passed_on: set[int], now: datetime) -> list[HandedOver]:
+    """Somebody who came back leaves again: what waits since the last time goes on with the new case, by its date."""
+    before = _open_case_of(case.person).first()
+    if before is None:
+        return []
+    rows = [row for row in waiting_systems(before).select_related("system__owner") if row.system_id not in passed_on]
+    if rows:
+        case.due_on = min(case.due_on, before.due_on)
+    before.state, before.closed_at = OffboardingCase.State.CAME_BACK, now
+    before.save(update_fields=["state", "closed_at"])
+    return [
+        HandedOver(case=case, system=row.system, interim=row.system.owner, had_accepted=row.had_accepted)
+        for row in rows
+    ]
 
 
 def _cases_seen_to_by(person: Person) -> QuerySet[OffboardingCase]:
@@ -179,7 +195,7 @@ def _notes(case: OffboardingCase, changes: list[InterimChange]) -> list[Note]:
 def bring_back(person: Person, *, actor: Actor, now: datetime) -> Person:
     """Let somebody in again. What they held stays with whoever took it over: nominate them again where they return.
 
-    Raises Refused for an active person.
+    Their case stays open while a system waits for an owner. Raises Refused for an active person.
     """
     leavers.lock_systems_of(person)
     person = Person.objects.select_for_update().get(pk=person.pk)
@@ -188,10 +204,14 @@ def bring_back(person: Person, *, actor: Actor, now: datetime) -> Person:
     leavers.sync_what_they_see(back)
     cause = latest_event_id(Kind.PERSON_REACTIVATED, "person", str(back.pk))
     sync_roles([back.pk], actor=actor, now=now, cause=cause)
-    OffboardingCase.objects.filter(person=person, state=OffboardingCase.State.OPEN).update(
+    _open_case_of(person).exclude(pk__in=waiting_systems().values("case")).update(
         state=OffboardingCase.State.CAME_BACK, closed_at=now
     )
     return back
+
+
+def _open_case_of(person: Person) -> QuerySet[OffboardingCase]:
+    return OffboardingCase.objects.filter(person=person, state=OffboardingCase.State.OPEN)
 
 
 def watch_cases(*, now: datetime) -> None:

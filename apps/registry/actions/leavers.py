@@ -25,6 +25,7 @@ WHERE (s.owner_id = ANY(%(people)s) AND s.stage <> 'retired')
                  AND h.state IN ('open', 'signed'))
    OR s.id IN (SELECT r.system_id FROM registry_raciassignment r
                WHERE r.person_id = ANY(%(people)s) AND r.valid_to IS NULL)
+   OR s.id IN (SELECT d.system_id FROM registry_racidraft d WHERE d.author_id = ANY(%(people)s) AND d.state = 'sent')
    OR s.id IN (SELECT g.content_object_id FROM registry_systemuserpermission g WHERE g.user_id = ANY(%(people)s))
    OR s.owner_id IN (SELECT a.person_id FROM people_absence a WHERE a.delegate_id = ANY(%(people)s) AND a.in_force)
 ORDER BY s.id FOR NO KEY UPDATE

@@ -10,21 +10,22 @@ from django.db.models import Q
 from apps.audit.rules import Actor, Kind
 from apps.people.models import Person
 from apps.registry.actions.raci.applying import Planned, lock_scopes, put_in_force
-from apps.registry.actions.raci.sending import close_questions_of
-from apps.registry.models import RaciAcceptance, RaciAssignment, System, Unit
+from apps.registry.actions.raci.sending import close_changes_of, close_questions_of
+from apps.registry.models import RaciAcceptance, RaciAssignment, RaciDraft, System, Unit
 from apps.registry.queries.raci_scope import Cells, Scope, letters_in_force, ordered
 
 Successor = Person | Callable[[Scope], Person]
 
 
 def lock_letters_of(person: Person) -> None:
-    """Lock every matrix that names a person or waits for their answer.
+    """Lock every matrix that names a person, waits for their answer or has a change that they sent.
 
     Whoever locks the person's row calls it before: those who change a matrix lock it first and then people.
     """
     named = RaciAssignment.objects.filter(person=person, valid_to=None).values_list("unit_id", "system_id")
     asked = RaciAcceptance.objects.filter(person=person, state="open").values_list("draft__unit_id", "draft__system_id")
-    lock_scopes(list(_scopes(set(named) | set(asked)).values()))
+    sent = RaciDraft.objects.filter(author=person, state=RaciDraft.State.SENT).values_list("unit_id", "system_id")
+    lock_scopes(list(_scopes({*named, *asked, *sent}).values()))
 
 
 @transaction.atomic
@@ -32,11 +33,12 @@ def move_letters(from_person: Person, to: Successor, *, actor: Actor, now: datet
     """End every letter in force that names a person and give it to the successor; returns how many.
 
     What the successor holds already in a row is not given twice, so that every row keeps one A. Questions that wait
-    for the person are closed and those drafts go back to their authors. A letter of a system falls to the
-    successor as well. Set-based: one version for each scope.
+    for the person are closed and those drafts go back to their authors; changes that the person sent are closed. A
+    letter of a system falls to the successor as well. Set-based: one version for each scope.
     """
     lock_letters_of(from_person)
     close_questions_of(from_person, now=now)
+    close_changes_of(from_person, actor=actor, now=now, cause=cause)
     named = RaciAssignment.objects.filter(person=from_person, valid_to=None)
     places = sorted(set(named.values_list("unit_id", "system_id", "domain_id")), key=str)
     moved = named.count()

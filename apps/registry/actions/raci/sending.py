@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.audit.actions import record
-from apps.audit.rules import SCHEDULER, Kind
+from apps.audit.actions import Entry, record, record_many
+from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.common.workdays import add_working_days
@@ -354,3 +354,32 @@ def close_questions_of(person: Person, *, now: datetime) -> int:
         if draft.state == RaciDraft.State.SENT:
             _send_back(draft, f"{person.display_name} left and can't accept. Choose somebody else.", now)
     return len(drafts)
+
+
+def close_changes_of(person: Person, *, actor: Actor, now: datetime, cause: UUID) -> int:
+    """What a leaver sent and others have not answered is closed, and those are told; returns how many."""
+    related = ("unit", "system", "author")
+    sent = RaciDraft.objects.filter(author=person, state=RaciDraft.State.SENT).select_related(*related)
+    drafts = {draft.pk: draft for draft in sent.order_by("pk")}
+    waiting = RaciAcceptance.objects.filter(draft__in=list(drafts), state=RaciAcceptance.State.OPEN)
+    asked = list(waiting.select_related("person").order_by("pk"))
+    waiting.update(state=RaciAcceptance.State.CLOSED, answered_at=now)
+    sent.update(state=RaciDraft.State.DECLINED, closed_at=now, updated_at=now)
+    why = f"{person.display_name}, who sent it, left."
+    entries = [
+        Entry(Kind.RACI_DRAFT_WITHDRAWN, matrix_subject(scope_of(draft)), after={"draft": str(draft.pk)}, reason=why)
+        for draft in drafts.values()
+    ]
+    record_many(entries, actor=actor, now=now, cause=cause)
+    enqueue_many([_not_asked_any_more(one, scope_of(drafts[one.draft_id]), why) for one in asked], now=now)
+    return len(drafts)
+
+
+def _not_asked_any_more(acceptance: RaciAcceptance, scope: Scope, why: str) -> Note:
+    return Note(
+        key=f"raci:{acceptance.pk}:closed",
+        recipient=acceptance.person,
+        subject=f"Nothing to answer any more: letters of {scope.name}",
+        body=f"You were asked to accept letters of {scope.name}. The change is closed: {why} What is in force stays.",
+        path=scope.path,
+    )
