@@ -1,5 +1,6 @@
 """Settings: one file, read from the environment. Secrets have no default."""
 
+import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +56,11 @@ FINDING_SOURCES = {
     "watch": "apps.portal.queries.watch.watch_breaches",
 }
 IMPORT_MAX_BYTES = 50 * 1024 * 1024
+
+# Evidence: how large a file may be, the private folder of its bytes, and the scanner's command (the path is appended).
+EVIDENCE_MAX_MB = env_int("EVIDENCE_MAX_MB", 10, least=1, most=100)
+EVIDENCE_DIR = Path(env_str("EVIDENCE_DIR", str(BASE_DIR / "var" / "evidence")))
+EVIDENCE_SCAN_COMMAND = shlex.split(env_str("EVIDENCE_SCAN_COMMAND", ""))
 
 # Groups of the identity provider whose members get a role here: AI auditors=auditor, Board office=board
 SCIM_ROLE_GROUPS = env_map("SCIM_ROLE_GROUPS", ("administrator", "auditor", "board"))

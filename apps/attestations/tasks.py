@@ -24,7 +24,19 @@ def move_on_due() -> None:
     actions.move_on_due(now=clock.now())
 
 
+@shared_task(name="attestations.add_supplements")
+def add_supplements() -> None:
+    """Ask for grave systems that went live in the middle of a campaign."""
+    actions.add_supplements(now=clock.now())
+
+
 @shared_task(name="attestations.follow_owners")
 def follow_owners() -> None:
     """Let open assignments follow the owner."""
     actions.follow_owners(now=clock.now())
+
+
+@shared_task(name="attestations.scan_evidence")
+def scan_evidence() -> None:
+    """Have evidence scanned that waits for it."""
+    actions.scan_evidence(now=clock.now())

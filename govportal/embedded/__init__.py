@@ -81,4 +81,5 @@ def _defaults(state: State) -> dict[str, str]:
         "ORGANISATION_NAME": "Demonstration agencies",
         "ORGANISATION_TIME_ZONE": "America/New_York",
         "HOLIDAY_COUNTRY": "US",
+        "EVIDENCE_DIR": str(state.folder / "evidence"),
     }

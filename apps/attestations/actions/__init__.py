@@ -1,28 +1,46 @@
 """The verbs of campaigns, by noun."""
 
 from apps.attestations.actions.answers import Stale, save_answers, view_assignment
-from apps.attestations.actions.campaigns import begin_grace, begin_rollup, cancel_campaign, open_campaign
+from apps.attestations.actions.campaigns import (
+    add_supplements_to,
+    begin_grace,
+    begin_rollup,
+    cancel_campaign,
+    open_campaign,
+)
+from apps.attestations.actions.evidence import add_evidence, record_scan, remove_evidence, scan_evidence
+from apps.attestations.actions.ladder import escalate_item, remind_due, remind_item, snooze
 from apps.attestations.actions.owners import follow_owners
-from apps.attestations.actions.reminders import REMINDED_TODAY, remind_due, remind_open
+from apps.attestations.actions.reminders import REMINDED_TODAY, remind_open, withdraw_reminders
 from apps.attestations.actions.signing import sign
-from apps.attestations.actions.sweeps import move_on_due, open_due, remind_all_due
+from apps.attestations.actions.sweeps import add_supplements, move_on_due, open_due, remind_all_due
 from apps.people.rules import Confirmation
 
 __all__ = [
     "REMINDED_TODAY",
     "Confirmation",
     "Stale",
+    "add_evidence",
+    "add_supplements",
+    "add_supplements_to",
     "begin_grace",
     "begin_rollup",
     "cancel_campaign",
+    "escalate_item",
     "follow_owners",
     "move_on_due",
     "open_campaign",
     "open_due",
+    "record_scan",
     "remind_all_due",
     "remind_due",
+    "remind_item",
     "remind_open",
+    "remove_evidence",
     "save_answers",
+    "scan_evidence",
     "sign",
+    "snooze",
     "view_assignment",
+    "withdraw_reminders",
 ]

@@ -1,38 +1,42 @@
 """Answering: section by section, saved as typed, with a check that no other window saved in between."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
 
+from apps.attestations.actions.keeping import changes_of, with_evidence, write_answers
 from apps.attestations.actions.owners import follow
-from apps.attestations.models import Answer, Assignment
+from apps.attestations.models import Answer, Assignment, SectionView
+from apps.attestations.queries.delegation import covers, running
+from apps.attestations.queries.desk import held_against
 from apps.attestations.questions import Section, thawed
-from apps.attestations.rules import STORED_LENGTH, Given
+from apps.attestations.rules import Given
 from apps.audit.actions import record
 from apps.audit.rules import Kind
+from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked, system_subject
 from apps.registry.models import System
 
-EMPTY = Given()
-
 
 class Stale(Refused):
     """Somebody, or another window of the same person, saved after this page was opened."""
 
-    def __init__(self, saved_at: datetime, version: int) -> None:
+    def __init__(self, saved_at: datetime, version: int, newer: Sequence[Answer] = ()) -> None:
         super().__init__("These answers were saved in another window after you opened this page.")
         self.saved_at = saved_at
         self.version = version
+        self.newer = newer
 
 
-def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime) -> Assignment:
+def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime, section: str = "") -> Assignment:
     """The assignment as it is now, locked, system first as every verb does.
 
-    Raises NotAllowed for anybody but the system's owner of today, Refused once it is signed or closed.
+    With `section` it is the work on that section, which may be passed on: see Delegation. Raises NotAllowed for
+    anybody but the system's owner of today and who prepares that section, Refused once it is signed or closed.
     """
     system = locked(assignment.system)
     fresh = (
@@ -42,7 +46,7 @@ def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime) -
     )
     fresh = follow(fresh, now=now)
     fresh.system = System.objects.select_related("owner").get(pk=system.pk)
-    if fresh.system.owner_id != actor.pk:
+    if fresh.system.owner_id != actor.pk and not _prepares(fresh, actor, section, now):
         raise NotAllowed(f"Only {fresh.system.owner.display_name} can answer for {fresh.system.name}.")
     if fresh.is_signed:
         raise Refused(f"{fresh.system.name} is signed. A signed attestation does not change.")
@@ -51,9 +55,25 @@ def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime) -
     return fresh
 
 
+def _prepares(assignment: Assignment, actor: Person, section: str, now: datetime) -> bool:
+    """Whether the work on a section was passed on to somebody."""
+    delegation = running(assignment, actor, today=local_date(now)) if section else None
+    return delegation is not None and covers(delegation, section)
+
+
 @transaction.atomic
-def view_assignment(assignment: Assignment, *, actor: Person, now: datetime) -> None:
-    """Note the first time that the owner opened the questions. Later visits write nothing."""
+def view_assignment(assignment: Assignment, *, actor: Person, now: datetime, section: str = "") -> None:
+    """Note when a section was looked at, for the times of decision; the trail keeps the first look of all.
+
+    What is noted of later visits is no event: it says nothing but how long an answer took.
+    """
+    if section:
+        SectionView.objects.bulk_create(
+            [SectionView(assignment=assignment, section=section, person=actor, viewed_at=now)],
+            update_conflicts=True,
+            unique_fields=["assignment", "section", "person"],
+            update_fields=["viewed_at"],
+        )
     first = Assignment.objects.filter(pk=assignment.pk, first_viewed_at=None, state=Assignment.State.PENDING)
     if not first.update(first_viewed_at=now):
         return
@@ -82,19 +102,21 @@ def save_answers(
     nothing. Raises Stale where this section was saved after that version, NotAllowed for anybody but the owner
     of today, Refused once signed or closed and for a text that is far too long.
     """
-    assignment = locked_assignment(assignment, actor=actor, now=now)
+    assignment = locked_assignment(assignment, actor=actor, now=now, section=slug)
     section = section_of(assignment, slug)
     kept = {answer.question: answer for answer in _answers(assignment, section)}
-    changes = _changes(section, kept, answers)
+    against = held_against(assignment, local_date(now))
+    answers = with_evidence(assignment, section, answers)
+    changes = changes_of(section, kept, answers, against=against, version=version)
     if not changes:
         return assignment
     newer = [kept[key] for key in changes if key in kept and kept[key].version > version]
     if newer:
-        raise Stale(max(answer.saved_at for answer in newer), assignment.version)
+        raise Stale(max(answer.saved_at for answer in newer), assignment.version, newer)
     assignment.version += 1
     assignment.state = Assignment.State.IN_PROGRESS
     assignment.save(update_fields=["version", "state"])
-    _write(assignment, changes, actor, now)
+    write_answers(assignment, section, kept, changes, against=against, actor=actor, now=now)
     record(
         Kind.ATTESTATION_ANSWERED,
         actor=actor,
@@ -120,44 +142,14 @@ def section_of(assignment: Assignment, slug: str) -> Section:
     }[slug]
 
 
+def section_with(assignment: Assignment, question: str) -> Section:
+    """The section that asks a question of this assignment. Raises KeyError for none."""
+    for section in thawed(assignment.campaign.question_set, json.loads(assignment.snapshot.facts)):
+        if question in {asked.key for asked in section.questions}:
+            return section
+    raise KeyError(question)
+
+
 def _answers(assignment: Assignment, section: Section) -> list[Answer]:
     keys = [question.key for question in section.questions]
     return list(Answer.objects.filter(assignment=assignment, question__in=keys))
-
-
-def _changes(section: Section, kept: Mapping[str, Answer], answers: Mapping[str, Given]) -> dict[str, Given]:
-    """What differs from what is kept. Raises Refused for a text that can't be an answer, ValueError for a value."""
-    changes = {}
-    for question in section.questions:
-        given = answers.get(question.key)
-        if given is None:
-            continue
-        if given.value and given.value not in question.values:
-            raise ValueError(f"{given.value!r} is no answer to {question.key}")
-        if max(len(given.comment), len(given.plan)) > STORED_LENGTH or len(given.plan_date) > 40:
-            raise Refused(f"This text is too long to be kept: {question.short}. Shorten it and save again.")
-        if given != (kept[question.key].given if question.key in kept else EMPTY):
-            changes[question.key] = given
-    return changes
-
-
-def _write(assignment: Assignment, changes: Mapping[str, Given], actor: Person, now: datetime) -> None:
-    Answer.objects.bulk_create(
-        [
-            Answer(
-                assignment=assignment,
-                question=key,
-                value=given.value,
-                comment=given.comment,
-                plan=given.plan,
-                plan_date=given.plan_date,
-                answered_by=actor,
-                saved_at=now,
-                version=assignment.version,
-            )
-            for key, given in changes.items()
-        ],
-        update_conflicts=True,
-        unique_fields=["assignment", "question"],
-        update_fields=["value", "comment", "plan", "plan_date", "answered_by", "saved_at", "version"],
-    )

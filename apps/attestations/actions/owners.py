@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from apps.attestations.models import Answer, Assignment
+from apps.attestations.models import Answer, Assignment, EvidenceFile
 from apps.attestations.rules import OPEN_STATES
 from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Kind
@@ -14,6 +14,12 @@ from apps.registry.models import System
 COPIED = (
     "question", "value", "comment", "plan", "plan_date", "severity", "control", "plan_owner_id", "text", "person_id",
     "day", "fact", "contradiction", "explanation", "answered_by_id", "saved_at", "seconds", "version",
+)  # fmt: skip
+
+# The rows are copied; the bytes are the same.
+COPIED_EVIDENCE = (
+    "question", "name", "content_type", "size", "sha256", "effective_on", "expires_on", "uploaded_by_id", "recorded_at",
+    "scan", "scanned_at", "scan_note",
 )  # fmt: skip
 
 # Open assignments whose system is somebody else's by now.
@@ -50,6 +56,14 @@ def follow(assignment: Assignment, *, now: datetime) -> Assignment:
             for answer in assignment.answers.all()
         ]
     )
+    EvidenceFile.objects.bulk_create(
+        [
+            EvidenceFile(assignment=fresh, **{name: getattr(file, name) for name in COPIED_EVIDENCE})
+            for file in assignment.evidence.filter(removed_at=None)
+        ]
+    )
+    # Who prepared did so for the person who has it no more.
+    assignment.delegations.filter(ended_at=None).update(ended_at=now)
     record(
         Kind.ATTESTATION_PASSED_ON,
         actor=SCHEDULER,
