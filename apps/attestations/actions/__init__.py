@@ -8,7 +8,6 @@ from apps.attestations.actions.campaigns import (
     cancel_campaign,
     open_campaign,
 )
-from apps.attestations.actions.evidence import add_evidence, record_scan, remove_evidence, scan_evidence
 from apps.attestations.actions.ladder import escalate_item, remind_due, remind_item, snooze
 from apps.attestations.actions.owners import follow_owners
 from apps.attestations.actions.reminders import REMINDED_TODAY, remind_open, withdraw_reminders
@@ -20,7 +19,6 @@ __all__ = [
     "REMINDED_TODAY",
     "Confirmation",
     "Stale",
-    "add_evidence",
     "add_supplements",
     "add_supplements_to",
     "begin_grace",
@@ -31,14 +29,11 @@ __all__ = [
     "move_on_due",
     "open_campaign",
     "open_due",
-    "record_scan",
     "remind_all_due",
     "remind_due",
     "remind_item",
     "remind_open",
-    "remove_evidence",
     "save_answers",
-    "scan_evidence",
     "sign",
     "snooze",
     "view_assignment",
