@@ -23,7 +23,8 @@ HEALTHCHECK --interval=15s --timeout=5s --retries=4 \
 FROM python:3.11.14-slim-bookworm AS portal
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=govportal.settings BIND=0.0.0.0:8000
-RUN groupadd --gid 10001 govportal && useradd --uid 10001 --gid govportal --no-create-home --home-dir /nonexistent govportal
+RUN groupadd --gid 10001 govportal && useradd --uid 10001 --gid govportal --no-create-home --home-dir /nonexistent govportal \
+    && install -d -o govportal -g govportal -m 0700 /var/lib/govportal /var/lib/govportal/evidence
 WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=fonts /fonts/node_modules ./node_modules

@@ -182,10 +182,13 @@
     const save = async () => {
       if (!changed) return;
       changed = false;
+      const body = new FormData(form);
+      // Files go with their button: what is kept alive after the page is left may have 64 KB.
+      all("input[type=file]", form).forEach((field) => body.delete(field.name));
       try {
         const answer = await fetch(form.getAttribute("action") || location.href, {
           method: "POST",
-          body: new FormData(form),
+          body,
           headers: { "X-Autosave": "1" },
           keepalive: true,
         });
@@ -201,7 +204,8 @@
     const queue = () => {
       sending = sending.then(save);
     };
-    form.addEventListener("input", () => {
+    form.addEventListener("input", (event) => {
+      if (event.target.type === "file") return;
       changed = true;
       clearTimeout(timer);
       timer = setTimeout(queue, 1000);
