@@ -8,13 +8,15 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.attestations.actions.answers import Stale, locked_assignment
+from apps.attestations.actions.declaring import declare_exceptions
+from apps.attestations.actions.payload import answered_sections
 from apps.attestations.models import Assignment, Signature
-from apps.attestations.questions import Question, Section, thawed
+from apps.attestations.queries.desk import held_against
+from apps.attestations.questions import Section, thawed
 from apps.attestations.rules import (
     FIRST_PREVIOUS,
     Given,
     declared,
-    is_exception,
     meaning_of,
     section_problems,
     statement,
@@ -54,15 +56,19 @@ def sign(
     answers = {answer.question: answer.given for answer in assignment.answers.all()}
     _refuse_unready(assignment, sections, answers, now)
     refuse_unconfirmed(declared_true, typed_name, confirmation, actor, now)
+    if assignment.state == Assignment.State.CHANGES_REQUESTED:  # nothing had to be typed again
+        assignment.state = Assignment.State.IN_PROGRESS
+        assignment.save(update_fields=["state"])
     signature = _sign(assignment, sections, answers, confirmation, actor, now)
     submit(assignment, signature)
-    record(
+    cause = record(
         Kind.ATTESTATION_SIGNED,
         actor=actor,
         subject=system_subject(assignment.system),
         now=now,
         after=signed_facts(assignment, signature),
     )
+    declare_exceptions(assignment, signature, sections, answers, cause=cause, now=now)
     return signature
 
 
@@ -100,8 +106,9 @@ def sections_of(assignment: Assignment) -> tuple[Section, ...]:
 def _refuse_unready(
     assignment: Assignment, sections: Sequence[Section], answers: Mapping[str, Given], now: datetime
 ) -> None:
+    against = held_against(assignment, local_date(now))
     for section in sections:
-        problems = section_problems(section, answers, today=local_date(now))
+        problems = section_problems(section, answers, today=against.today, against=against)
         if problems:
             raise Refused(f"{section.title} of {assignment.system.name} is not complete. {problems[0].text}.")
 
@@ -135,7 +142,7 @@ def _sign(
             signer_basis=basis,
             assigned_name=asked_first(assignment).display_name,
         ),
-        attested(assignment, sections, answers, now),
+        attested(assignment, sections, now),
         confirmation=confirmation,
         signer=actor,
         now=now,
@@ -197,9 +204,7 @@ def _ceremony(signature: Signature) -> dict[str, Any]:
     }
 
 
-def attested(
-    assignment: Assignment, sections: Sequence[Section], answers: Mapping[str, Given], now: datetime
-) -> dict[str, Any]:
+def attested(assignment: Assignment, sections: Sequence[Section], now: datetime) -> dict[str, Any]:
     """Everything that a signature under answers stands for, so that it can be read and checked on its own."""
     campaign, first = assignment.campaign, asked_first(assignment)
     return {
@@ -210,26 +215,6 @@ def attested(
         "due": assignment.due_on.isoformat(),
         "late": local_date(now) > assignment.due_on,
         "questions": campaign.question_set["version"],
-        "sections": [
-            {
-                "title": section.title,
-                "answers": [_answered(question, answers[question.key]) for question in section.questions],
-            }
-            for section in sections
-        ],
+        "sections": answered_sections(assignment, sections),
         "assigned": {"id": str(first.pk), "name": first.display_name},
-    }
-
-
-def _answered(question: Question, given: Given) -> dict[str, Any]:
-    return {
-        "key": question.key,
-        "question": question.text,
-        "short": question.short,
-        "value": given.value,
-        "label": question.label_of(given.value),
-        "exception": is_exception(given.value),
-        "comment": given.comment,
-        "plan": given.plan,
-        "plan_date": given.plan_date,
     }
