@@ -5,6 +5,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 
+from apps.common.dates import day_words
+
+__all__ = ["day_words", "local_date", "now", "organisation_zone", "zone_named"]
+
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
@@ -27,8 +31,3 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return organisation_zone()
-
-
-def day_words(day: date) -> str:
-    """A date as people write it here: 17 Nov 2026."""
-    return f"{day.day} {day:%b %Y}"

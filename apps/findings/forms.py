@@ -6,7 +6,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from apps.findings.rules import SEVERITIES, SEVERITY_WORDS, read_day
+from apps.common.dates import read_date
+from apps.findings.rules import SEVERITIES, SEVERITY_WORDS
 from apps.people.forms import PersonField
 from apps.people.models import Person
 from apps.registry.models import GovernanceDomain, System, Unit
@@ -27,7 +28,7 @@ class DayField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        day = read_day(text)
+        day = read_date(text)
         if day is None:
             raise ValidationError("Write the day like 11 Dec 2026.")
         return day

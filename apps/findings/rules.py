@@ -1,11 +1,11 @@
 """Pure decisions of findings: dates, the ladder, what a risk may be accepted for. No Django here."""
 
-import time
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from apps.common.dates import day_words
 from apps.registry.rules.breaches import Severity
 
 # Working days from the raising to the due date.
@@ -81,24 +81,6 @@ class Swept:
     @property
     def did_something(self) -> bool:
         return bool(self.raised or self.changed or self.closed or self.reopened)
-
-
-def day_words(day: date) -> str:
-    """17 Nov 2026."""
-    return f"{day.day} {day:%b %Y}"
-
-
-_DATE_FORMATS = ("%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%d.%m.%Y")
-
-
-def read_day(text: str) -> date | None:
-    """A day as people write it: 11 Dec 2026, 11 December 2026, 11.12.2026 or 2026-12-11."""
-    for form in _DATE_FORMATS:
-        try:
-            return date(*time.strptime(" ".join(text.split()), form)[:3])
-        except ValueError:
-            continue
-    return None
 
 
 def overdue_words(due_on: date, today: date) -> str:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.common import clock
 from apps.common.clock import local_date
 from apps.common.csv_export import csv_response
+from apps.common.dates import day_words
 from apps.common.errors import Refused
 from apps.findings import actions
 from apps.findings.desk import Desk
@@ -29,7 +30,7 @@ from apps.findings.queries.listing import (
     tabs,
     with_next,
 )
-from apps.findings.rules import SEVERITIES, SEVERITY_WORDS, day_words
+from apps.findings.rules import SEVERITIES, SEVERITY_WORDS
 from apps.people.requests import signed_in
 from apps.registry.models import Unit
 from apps.registry.queries.succession import interim_for, mandate_holder

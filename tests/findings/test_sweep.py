@@ -65,6 +65,17 @@ def test_twice_is_once(cast: Cast) -> None:
     assert (Finding.objects.count(), AuditEvent.objects.count(), Message.objects.count()) == (1, events, mails)
 
 
+def test_what_says_the_same_is_not_even_locked(cast: Cast) -> None:
+    """A lock leaves its transaction in the row."""
+    found = [breach(cast.ada, name) for name in ("one", "two", "three")]
+    actions.sweep_registry(now=NOW, sources=source(*found))
+    found[2] = breach(cast.ada, "three", title="Nobody is accountable any more.")
+    assert actions.sweep_registry(now=LATER, sources=source(*found)) == Swept(changed=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT subject FROM findings_finding WHERE xmax <> 0")
+        assert cursor.fetchall() == [("three",)]
+
+
 def test_words_and_person_follow_what_is_found(cast: Cast) -> None:
     actions.sweep_registry(now=NOW, sources=source(breach(cast.ada)))
     again = breach(cast.ben, title="Still nobody.", severity=Severity.CRITICAL)

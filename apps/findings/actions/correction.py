@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.clock import local_date
+from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
 from apps.findings.actions.common import (
     close_all,
@@ -18,7 +19,6 @@ from apps.findings.actions.common import (
 )
 from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries.authority import verifier_for
-from apps.findings.rules import day_words
 from apps.notify.actions import enqueue
 from apps.people.actions import held
 from apps.people.models import Person

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.clock import local_date
+from apps.common.dates import day_words
 from apps.common.errors import Refused
 from apps.common.workdays import add_working_days
 from apps.findings.actions.common import (
@@ -20,7 +21,7 @@ from apps.findings.actions.common import (
     working_state,
 )
 from apps.findings.models import CorrectiveAction, Finding
-from apps.findings.rules import DUE_WITHIN, REPORTED, day_words
+from apps.findings.rules import DUE_WITHIN, REPORTED
 from apps.notify.actions import enqueue
 from apps.people.actions import held
 from apps.people.models import Person

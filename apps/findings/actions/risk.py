@@ -7,12 +7,13 @@ from django.db import transaction
 from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.clock import local_date
+from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
 from apps.findings.actions.common import end_acceptances, finding_subject, locked_open, require_text, working_state
 from apps.findings.actions.findings import due_on
 from apps.findings.models import Finding, RiskAcceptance
 from apps.findings.queries.authority import authority_over, who_may_accept
-from apps.findings.rules import accepted_until_at_most, day_words
+from apps.findings.rules import accepted_until_at_most
 from apps.notify.actions import enqueue
 from apps.people.actions import held
 from apps.people.models import Person

@@ -31,28 +31,38 @@ LOCK = "findings_sweep"
 log = structlog.get_logger(__name__)
 
 # One statement for all breaches. The partial unique index decides what is there already, also against a sweep
-# that runs beside this one. A person whom somebody chose stays; a due date only ever moves nearer.
+# that runs beside this one. A person whom somebody chose stays; a due date only ever moves nearer. What is there and
+# says the same is left out before: a conflict would lock its row, and most rows of most nights say the same.
 _UPSERT_SQL = """
+WITH b AS MATERIALIZED (
+    SELECT code, subject, origin, level, severity,
+        CASE WHEN system_id IS NOT NULL THEN 'system' WHEN unit_id IS NOT NULL THEN 'unit' ELSE 'organisation' END
+            AS scope,
+        CASE WHEN system_id IS NULL THEN unit_id END AS unit_id, system_id, domain_id, title, remedy, path, person_id,
+        due_on
+    FROM unnest(%(code)s::text[], %(subject)s::text[], %(origin)s::text[], %(level)s::text[], %(severity)s::text[],
+        %(unit)s::bigint[], %(system)s::bigint[], %(domain)s::text[], %(title)s::text[], %(remedy)s::text[],
+        %(path)s::text[], %(person)s::uuid[], %(due_on)s::date[])
+        AS found(code, subject, origin, level, severity, unit_id, system_id, domain_id, title, remedy, path, person_id,
+            due_on))
 INSERT INTO findings_finding AS f (code, subject, origin, source, level, severity, scope, unit_id, system_id, domain_id,
     title, remedy, path, person_id, is_assigned, raised_at, due_on, step, state, closed_because, closing_reason)
-SELECT b.code, b.subject, b.origin, 'sweep', b.level, b.severity,
-    CASE WHEN b.system_id IS NOT NULL THEN 'system' WHEN b.unit_id IS NOT NULL THEN 'unit' ELSE 'organisation' END,
-    CASE WHEN b.system_id IS NULL THEN b.unit_id END, b.system_id, b.domain_id, b.title, b.remedy, b.path, b.person_id,
-    false, %(now)s, b.due_on, 0, 'open', '', ''
-FROM unnest(%(code)s::text[], %(subject)s::text[], %(origin)s::text[], %(level)s::text[], %(severity)s::text[],
-    %(unit)s::bigint[], %(system)s::bigint[], %(domain)s::text[], %(title)s::text[], %(remedy)s::text[],
-    %(path)s::text[], %(person)s::uuid[], %(due_on)s::date[])
-    AS b(code, subject, origin, level, severity, unit_id, system_id, domain_id, title, remedy, path, person_id, due_on)
+SELECT b.code, b.subject, b.origin, 'sweep', b.level, b.severity, b.scope, b.unit_id, b.system_id, b.domain_id,
+    b.title, b.remedy, b.path, b.person_id, false, %(now)s, b.due_on, 0, 'open', '', ''
+FROM b LEFT JOIN findings_finding known
+    ON known.code = b.code AND known.subject = b.subject AND NOT (known.state = 'closed')
+WHERE known.id IS NULL OR known.source = 'sweep' AND (known.origin, known.level, known.severity, known.unit_id,
+    known.system_id, known.domain_id, known.title, known.remedy, known.path,
+    CASE WHEN known.is_assigned THEN b.person_id ELSE known.person_id END)
+    IS DISTINCT FROM (b.origin, b.level, b.severity, b.unit_id, b.system_id, b.domain_id, b.title, b.remedy, b.path,
+    b.person_id)
 ON CONFLICT (code, subject) WHERE NOT (state = 'closed') DO UPDATE SET
     origin = EXCLUDED.origin, level = EXCLUDED.level, severity = EXCLUDED.severity, scope = EXCLUDED.scope,
     unit_id = EXCLUDED.unit_id, system_id = EXCLUDED.system_id, domain_id = EXCLUDED.domain_id,
     title = EXCLUDED.title, remedy = EXCLUDED.remedy, path = EXCLUDED.path,
     person_id = CASE WHEN f.is_assigned THEN f.person_id ELSE EXCLUDED.person_id END,
     due_on = CASE WHEN f.severity <> EXCLUDED.severity THEN LEAST(f.due_on, EXCLUDED.due_on) ELSE f.due_on END
-WHERE f.source = 'sweep' AND (f.origin, f.level, f.severity, f.unit_id, f.system_id, f.domain_id, f.title, f.remedy,
-    f.path, CASE WHEN f.is_assigned THEN EXCLUDED.person_id ELSE f.person_id END)
-    IS DISTINCT FROM (EXCLUDED.origin, EXCLUDED.level, EXCLUDED.severity, EXCLUDED.unit_id, EXCLUDED.system_id,
-    EXCLUDED.domain_id, EXCLUDED.title, EXCLUDED.remedy, EXCLUDED.path, EXCLUDED.person_id)
+WHERE f.source = 'sweep'
 RETURNING f.id, f.title, f.person_id, (xmax = 0)
 """
 _GONE_SQL = """

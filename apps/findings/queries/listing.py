@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
+from apps.common.dates import day_words
 from apps.findings.models import WAITING, CorrectiveAction, Finding, RiskAcceptance
 from apps.findings.queries.findings import Tab, of_tab, on_record, visible_findings
-from apps.findings.rules import SEVERITY_WORDS, day_words, overdue_words
+from apps.findings.rules import SEVERITY_WORDS, overdue_words
 from apps.people.models import Person
 from apps.registry.models import Unit
 from apps.registry.rules.breaches import Severity

@@ -155,12 +155,12 @@ def nominate_many(request: HttpRequest) -> HttpResponse:
         "predicted": predicted_people(foreseen),
         "now": clock.now(),
         "left_out": [(system, why_not) for system, why_not in rows if why_not],
-        "list_url": _list_url(request),
+        "list_url": list_url(request),
     }
     return render(request, "portal/nominate_many.html", context, status=422 if form.errors else 200)
 
 
-def _list_url(request: HttpRequest) -> str:
+def list_url(request: HttpRequest) -> str:
     """The list as it was filtered when the systems were selected."""
     query = QueryDict(request.POST.get("back", "")).urlencode()
     return f"{reverse('portal:systems')}?{query}" if query else reverse("portal:systems")
@@ -172,7 +172,7 @@ def _nominated_many(request: HttpRequest, nominations: Sequence[Nomination]) -> 
     text = f"{nominee.display_name} is nominated for {noun} and told in one mail. Nothing changes hands yet."
     messages.success(request, _with_undo(request, text, nominations))
     _warn_of_load(request, nominee)
-    return redirect(_list_url(request))
+    return redirect(list_url(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

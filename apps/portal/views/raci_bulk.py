@@ -4,9 +4,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from apps.common import clock
@@ -15,7 +14,7 @@ from apps.people.requests import signed_in
 from apps.portal.forms.raci import BulkForm
 from apps.portal.queries.nominations import selected_systems
 from apps.portal.queries.raci_bulk import Preview, domain_choices, party_choices, preview, require_may_change_all
-from apps.portal.views.nominations import MOST_AT_ONCE
+from apps.portal.views.nominations import MOST_AT_ONCE, list_url
 from apps.registry.actions import raci as verbs
 from apps.registry.models import System
 
@@ -62,7 +61,7 @@ def _applied(request: HttpRequest, systems: list[System], form: BulkForm) -> Htt
     noun = "1 system" if len(drafts) == 1 else f"{len(drafts)} systems"
     tail = f" {waiting} wait until the person who gets the A accepts." if waiting else " They are in force."
     messages.success(request, f"Set for {noun}.{tail}")
-    return redirect(_list_url(request))
+    return redirect(list_url(request))
 
 
 def _page(
@@ -76,13 +75,7 @@ def _page(
         "preview": found,
         "kept": kept,
         "back": request.POST.get("back", ""),
-        "list_url": _list_url(request),
+        "list_url": list_url(request),
         "page": Paginator(found.rows, ROWS_A_PAGE).get_page(request.POST.get("page")) if found else None,
     }
     return render(request, "portal/raci_bulk.html", context, status=422 if form.errors else status)
-
-
-def _list_url(request: HttpRequest) -> str:
-    """The list as it was filtered when the systems were selected."""
-    query = QueryDict(request.POST.get("back", "")).urlencode()
-    return f"{reverse('portal:systems')}?{query}" if query else reverse("portal:systems")
