@@ -41,6 +41,11 @@ app.conf.update(
         "attestations.move_on_due": {"task": "attestations.move_on_due", "schedule": crontab(minute="*/10")},
         "attestations.add_supplements": {"task": "attestations.add_supplements", "schedule": crontab(minute="*/15")},
         "attestations.follow_owners": {"task": "attestations.follow_owners", "schedule": crontab(minute="*/5")},
+        "attestations.make_documents": {
+            "task": "attestations.make_documents",
+            "schedule": 15.0,
+            "options": {"expires": 60},
+        },
         "attestations.scan_evidence": {"task": "attestations.scan_evidence", "schedule": crontab()},
         "findings.sweep": {"task": "findings.sweep", "schedule": crontab(minute=40, hour=1)},
         "findings.remind_overdue": {"task": "findings.remind_overdue", "schedule": crontab(minute=25)},

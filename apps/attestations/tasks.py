@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from apps.attestations import actions
+from apps.attestations.actions import documents
 from apps.common import clock
 
 
@@ -40,3 +41,9 @@ def follow_owners() -> None:
 def scan_evidence() -> None:
     """Have evidence scanned that waits for it."""
     actions.scan_evidence(now=clock.now())
+
+
+@shared_task(name="attestations.make_documents")
+def make_documents() -> None:
+    """Make the PDFs that were asked for."""
+    documents.make_documents(now=clock.now())

@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 
 from apps.attestations import views
+from apps.attestations.views import ladder, report
 
 
 class CodeConverter:
@@ -24,9 +25,22 @@ urlpatterns = [
     path("", views.campaigns, name="campaigns"),
     path("<campaign:code>/", views.campaign, name="campaign"),
     path("<campaign:code>/export.csv", views.export, name="export"),
+    path("<campaign:code>/figures/", views.figures, name="figures"),
+    path("<campaign:code>/quality/", views.quality, name="quality"),
+    path("<campaign:code>/report/", report.report, name="report"),
+    path("<campaign:code>/report.csv", report.report_csv, name="report_csv"),
+    path("<campaign:code>/report.json", report.report_file, name="report_json"),
+    path("<campaign:code>/report/pdf/", report.make_report, name="make_report"),
+    path("<campaign:code>/receipts/<int:signature>/pdf/", report.make_receipt, name="make_receipt"),
+    path("<campaign:code>/documents/<int:document>/", report.document, name="document"),
+    path("<campaign:code>/documents/<int:document>/file.pdf", report.document_file, name="document_file"),
+    path("<campaign:code>/compare/<campaign:other>/", report.compare, name="compare"),
     path("<campaign:code>/remind/", views.remind, name="remind"),
+    path("<campaign:code>/snooze/", ladder.snooze_campaign, name="snooze"),
     path("<campaign:code>/<str:key>/", views.assignment, name="assignment"),
     path("<campaign:code>/<str:key>/check/", views.check, name="check"),
     path("<campaign:code>/<str:key>/receipt/", views.receipt, name="receipt"),
+    path("<campaign:code>/<str:key>/remind/", ladder.nudge, name="nudge"),
+    path("<campaign:code>/<str:key>/escalate/", ladder.escalate, name="escalate"),
     path("<campaign:code>/<str:key>/<slug:slug>/", views.section, name="section"),
 ]

@@ -83,9 +83,7 @@ def standing(campaign: Campaign) -> Standing:
         "draft": Standing("Draft", f"It opens when it is scheduled, on {opens} at the earliest."),
         "scheduled": Standing("Scheduled", f"It opens by itself on {opens}."),
         "snapshotting": Standing("Being opened", "The scope is being frozen. It is open in a moment."),
-        "open": Standing(
-            "Open", f"Due by {due}. Whoever signs after that is late; signing ends with {last}.", "accent"
-        ),
+        "open": Standing("Open", f"Due by {due}. After that a signature is late; signing ends with {last}.", "accent"),
         "grace": Standing(
             "Past its due date",
             f"Late signatures are taken until the end of {last}. What nobody has signed then is not attested, by name.",
@@ -99,9 +97,7 @@ def standing(campaign: Campaign) -> Standing:
         "pending_actions": Standing(
             "Waiting for decisions", "It closes when each exception is decided or carried over by name.", "warn"
         ),
-        "closed": Standing(
-            "Closed", "It is sealed next: a manifest of all hashes is written, and nothing changes then."
-        ),
+        "closed": Standing("Closed", "It is sealed next: a manifest of all hashes is written, then nothing changes."),
         "sealed": Standing("Sealed", "Nothing in it changes any more. Corrections are signed beside it.", "ok"),
         "cancelled": Standing("Cancelled", f"{campaign.cancel_reason} What was signed stays.", "bad"),
     }
@@ -310,8 +306,9 @@ WITH gap AS MATERIALIZED (
     SELECT a.id, a.system_id, a.unit_id, a.person_id, a.tier, a.opened_at FROM attestations_assignment a
     WHERE a.campaign_id = %(campaign)s AND a.state <> 'reassigned' AND a.owner_basis = 'interim'),
 since AS (
-    SELECT gap.id, coalesce(max(upper(t.period)) FILTER (WHERE t.basis = 'accepted' AND upper(t.period) <= gap.opened_at),
-                            min(lower(t.period))) AS moment
+    SELECT gap.id, coalesce(
+        max(upper(t.period)) FILTER (WHERE t.basis = 'accepted' AND upper(t.period) <= gap.opened_at),
+        min(lower(t.period))) AS moment
     FROM gap JOIN registry_ownershipterm t ON t.system_id = gap.system_id GROUP BY gap.id),
 aged AS (
     SELECT gap.*, greatest(0, %(today)s::date - (since.moment AT TIME ZONE %(zone)s)::date) AS days

@@ -1,14 +1,19 @@
 """Words of campaigns for the templates: how far a date is, when the next campaign opens, how a person was confirmed."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 from django import template
+from django.utils import timezone
 
 from apps.attestations.forms import QuestionField
+from apps.attestations.models import AttestationException
 from apps.attestations.rules import Period, Problem, Schedule
+from apps.attestations.rules.report import OUTCOME_WORDS
+from apps.attestations.rules.stamps import pace_words
 
 register = template.Library()
+register.simple_tag(pace_words)
 
 _AUTH_WORDS = {
     "password": "Password",
@@ -69,8 +74,40 @@ def auth_words(method: str) -> str:
 @register.simple_tag
 def problem_anchor(problem: Problem, fields: Iterable[QuestionField]) -> str:
     """The id of the field that a problem is about."""
-    field = next(field for field in fields if field.question.key == problem.question)
-    if problem.part == "value":
+    every = [one for field in fields for one in (field, *field.followups)]
+    field = next(field for field in every if field.question.key == problem.question)
+    if problem.part in ("person", "day", "evidence", "explanation"):
+        return f"{problem.question}-{problem.part}"
+    if not field.question.is_chosen:
+        return field.control
+    chosen = next((option for option in field.options if option.checked), None)
+    if problem.part == "value" or chosen is None:
         return field.options[0].id
-    chosen = next(option for option in field.options if option.checked)
-    return f"{chosen.id}-{'date' if problem.part == 'plan_date' else problem.part}"
+    return f"{chosen.id}-{_PARTS.get(problem.part, problem.part)}"
+
+
+# Where the name of a field is not the name of the part.
+_PARTS = {"plan_date": "date", "plan_owner": "owner"}
+
+
+@register.simple_tag
+def iso_words(value: str | None, part: str = "") -> str:
+    """A day or a moment of a report as people write it: "17 Nov 2026"; with "time" also "10:38"."""
+    if not value:
+        return ""
+    if "T" not in value:
+        return _day(date.fromisoformat(value))
+    moment = timezone.localtime(datetime.fromisoformat(value))
+    return f"{_day(moment.date())}, {moment:%H:%M}" if part == "time" else _day(moment.date())
+
+
+@register.simple_tag
+def outcome_words(outcome: str) -> str:
+    """What became of a system in a campaign, for the comparison of two."""
+    return OUTCOME_WORDS.get(outcome, outcome)
+
+
+@register.simple_tag
+def exception_words(state: str) -> str:
+    """How far an exception is."""
+    return str(AttestationException.State(state).label)

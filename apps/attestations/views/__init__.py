@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -17,20 +16,21 @@ from apps.attestations.actions import remind_open
 from apps.attestations.models import Campaign, Signature
 from apps.attestations.rules import read_date
 from apps.attestations.views.desk import Desk, assignment, check, section
+from apps.attestations.views.watching import campaign, figures, quality, reader_of
 from apps.common import clock
 from apps.common.csv_export import csv_response
 from apps.common.errors import Refused
 from apps.people.models import Person
 from apps.people.requests import signed_in
 
-__all__ = ["assignment", "campaign", "campaigns", "check", "export", "receipt", "remind", "section"]
+__all__ = [
+    "assignment", "campaign", "campaigns", "check", "export", "figures", "quality", "receipt", "remind", "section",
+]  # fmt: skip
 
 CSV_HEADER = (
     "Period", "Key", "System", "Unit", "Tier", "Owner at opening", "Basis at opening", "Answers now", "Due", "State",
     "Signed at (UTC)", "Signed by", "Meaning", "Exceptions", "Receipt",
 )  # fmt: skip
-UNITS_SHOWN = 15
-OVERDUE_SHOWN = 6
 SIGNED_SHOWN = 10
 
 
@@ -64,54 +64,10 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     return render(request, "attestations/campaigns.html", context)
 
 
-def _campaign(code: str) -> Campaign:
-    try:
-        return Campaign.objects.get(code=code)
-    except Campaign.DoesNotExist as error:
-        raise Http404 from error
-
-
-def _read_campaign(request: HttpRequest, code: str) -> tuple[Person, Campaign]:
-    """For those who read campaigns; nobody else learns whether there is one."""
-    person = signed_in(request)
-    if not may(person, Permission.CAMPAIGN_READ):
-        raise Http404
-    return person, _campaign(code)
-
-
-@require_safe
-def campaign(request: HttpRequest, code: str) -> HttpResponse:
-    """How far a campaign is: bar, tiers, people, units, what is longest overdue."""
-    person, found = _read_campaign(request, code)
-    today = _today()
-    progress = queries.completion(found, today=today)
-    units = queries.unit_rows(progress)
-    closed = found.is_over
-    steps = [] if closed else queries.steps(found, today=today)
-    late = queries.not_attested(person, found) if closed else queries.longest_overdue(person, found, today=today)
-    context = {
-        "campaign": found,
-        "closed": closed,
-        "counts": progress.counts,
-        "tiers": progress.tiers,
-        "steps": steps,
-        "units": units if "units" in request.GET else units[:UNITS_SHOWN],
-        "units_total": len(units),
-        "late": list(late[:OVERDUE_SHOWN]),
-        "late_total": progress.counts.not_attested if closed else progress.counts.overdue,
-        "names": settings.NAME_OVERDUE_PEOPLE,
-        "people": sum(step.people for step in steps),
-        "runs": may(person, Permission.CAMPAIGN_RUN),
-        "own": queries.waiting_for(person).filter(campaign=found).count(),
-        "today": today,
-    }
-    return render(request, "attestations/campaign.html", context)
-
-
 @require_safe
 def export(request: HttpRequest, code: str) -> HttpResponseBase:
     """Every assignment of a campaign that the reader may see, as CSV."""
-    person, found = _read_campaign(request, code)
+    person, found = reader_of(request, code)
     return csv_response(f"attestation-{found.code}.csv", CSV_HEADER, _csv_rows(person, found))
 
 
@@ -130,7 +86,7 @@ def _csv_rows(person: Person, campaign: Campaign) -> Iterator[tuple[object, ...]
 @require_http_methods(["GET", "HEAD", "POST"])
 def remind(request: HttpRequest, code: str) -> HttpResponse:
     """Confirm with the number of people, then remind everybody who has something open."""
-    person, found = _read_campaign(request, code)
+    person, found = reader_of(request, code)
     require(person, Permission.CAMPAIGN_RUN)
     context: dict[str, Any] = {"campaign": found, "people": queries.people_to_remind(found), "refused": ""}
     if request.method == "POST":
