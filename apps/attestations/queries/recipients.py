@@ -126,8 +126,12 @@ class Recipients:
         manager = owner.line_manager
         if manager is not None and able(manager):
             return [Heard(manager, Role.MANAGER)]
+        if manager is None:
+            return _because(self.heads(item), f"{owner.display_name} has no line manager.")
+        if manager is None:
+            return _because(self.heads(item), f"{owner.display_name} has no line manager.")
         gone = f"{manager.display_name}, the line manager of {owner.display_name}, is not here any more."
-        return _because(self.heads(item), gone if manager else f"{owner.display_name} has no line manager.")
+        return _because(self.heads(item), gone)
 
     def heads(self, item: Item) -> list[Heard]:
         """The head of the system's unit or of the first unit above it that has one who isn't the owner."""
