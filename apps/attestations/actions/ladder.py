@@ -317,7 +317,7 @@ def snooze(campaign: Campaign, *, days: int, actor: Person, now: datetime) -> Sn
         raise Refused(f"You put off the reminders of {campaign.label} already. That can be done once.")
     today = Calendar(now).today(actor)
     row = Snooze.objects.create(
-        campaign=campaign, person=actor, from_day=today, until=today + timedelta(days=days - 1), set_at=now
+        campaign=campaign, person=actor, from_day=today, until=today + timedelta(days=days), set_at=now
     )
     take_back(actor, now=now, reason="The person put reminders off.")
     record(
