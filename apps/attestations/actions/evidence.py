@@ -12,7 +12,9 @@ from django.db.models import Q
 
 from apps.attestations import evidence_store
 from apps.attestations.actions.answers import locked_assignment, section_with
-from apps.attestations.models import Assignment, EvidenceFile
+from apps.attestations.actions.keeping import with_evidence
+from apps.attestations.models import Answer, Assignment, EvidenceFile
+from apps.attestations.questions import Section
 from apps.attestations.rules.evidence import FILES_EACH, BadFile, clean_name, type_of
 from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Actor, Kind
@@ -64,7 +66,7 @@ def add_evidence(
         scan=EvidenceFile.Scan.PENDING if settings.EVIDENCE_SCAN_COMMAND else EvidenceFile.Scan.NOT_SCANNED,
     )  # fmt: skip
     _save_new(file)
-    _changed(assignment)
+    _changed(assignment, section, question, actor, now)
     _record(Kind.EVIDENCE_ADDED, file, actor, now, size=file.size, type=content_type)
     return file
 
@@ -80,7 +82,7 @@ def refuse_too_large(size: int | None) -> None:
 
 def _save_new(file: EvidenceFile) -> None:
     try:
-        file.full_clean(exclude=["assignment", "uploaded_by"])
+        file.full_clean(exclude=["uploaded_by"])
     except ValidationError as error:
         if "expires" in str(error):
             raise Refused("A file expires after the day from which it is true.") from error
@@ -88,11 +90,23 @@ def _save_new(file: EvidenceFile) -> None:
     file.save(force_insert=True)
 
 
-def _changed(assignment: Assignment) -> None:
-    """What would be signed is another by now: a page that was opened before has to be read again."""
+def _changed(assignment: Assignment, section: Section, question: str, actor: Person, now: datetime) -> None:
+    """What would be signed is another by now: a page that was opened before has to be read again.
+
+    A question for evidence is answered by its file.
+    """
     assignment.version += 1
     assignment.state = Assignment.State.IN_PROGRESS
     assignment.save(update_fields=["version", "state"])
+    for key, given in with_evidence(assignment, section, {}).items():
+        if key == question:
+            Answer.objects.update_or_create(
+                assignment=assignment,
+                question=key,
+                defaults={
+                    "value": given.value, "answered_by": actor, "saved_at": now, "version": assignment.version,
+                },
+            )  # fmt: skip
 
 
 @transaction.atomic
@@ -110,7 +124,7 @@ def remove_evidence(file: EvidenceFile, *, actor: Person, now: datetime) -> Evid
     file.removed_at, file.removed_by = now, actor
     file.save(update_fields=["removed_at", "removed_by"])
     file.assignment = assignment
-    _changed(assignment)
+    _changed(assignment, section, file.question, actor, now)
     _record(Kind.EVIDENCE_REMOVED, file, actor, now)
     return file
 

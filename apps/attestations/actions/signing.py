@@ -10,8 +10,11 @@ from django.db import connection, transaction
 from apps.attestations.actions.answers import Stale, locked_assignment
 from apps.attestations.actions.declaring import declare_exceptions
 from apps.attestations.actions.payload import answered_sections
+from apps.attestations.actions.reminders import withdraw_reminders
 from apps.attestations.models import Assignment, Signature
+from apps.attestations.queries.delegation import unread_sections
 from apps.attestations.queries.desk import held_against
+from apps.attestations.queries.evidence import attached, problems_of_section
 from apps.attestations.questions import Section, thawed
 from apps.attestations.rules import (
     FIRST_PREVIOUS,
@@ -73,7 +76,7 @@ def sign(
 
 
 def submit(assignment: Assignment, signature: Signature) -> None:
-    """The assignment is submitted by its signature."""
+    """The assignment is submitted by its signature. What waits in the outbox to ask for it is taken back."""
     late = (local_date(signature.signed_at) - assignment.due_on).days
     assignment.state, assignment.submitted_at = Assignment.State.SUBMITTED, signature.signed_at
     assignment.late_days, assignment.reopened_until = max(0, late), None
@@ -81,6 +84,8 @@ def submit(assignment: Assignment, signature: Signature) -> None:
         Assignment.Result.CLEAN if signature.meaning == Signature.Meaning.CERTIFY else Assignment.Result.QUALIFIED
     )
     assignment.save(update_fields=["state", "submitted_at", "late_days", "reopened_until", "result"])
+    system = assignment.system
+    withdraw_reminders(system.owner, now=signature.signed_at, system=system.key)
 
 
 def signed_facts(assignment: Assignment, signature: Signature) -> dict[str, Any]:
@@ -107,8 +112,12 @@ def _refuse_unready(
     assignment: Assignment, sections: Sequence[Section], answers: Mapping[str, Given], now: datetime
 ) -> None:
     against = held_against(assignment, local_date(now))
+    files = list(attached(assignment))
+    unread = unread_sections(assignment, sections, assignment.system.owner)
     for section in sections:
         problems = section_problems(section, answers, today=against.today, against=against)
+        problems += problems_of_section(section, files, today=against.today)
+        problems += unread.get(section.slug, [])
         if problems:
             raise Refused(f"{section.title} of {assignment.system.name} is not complete. {problems[0].text}.")
 

@@ -1,10 +1,13 @@
 """Reading who prepares answers for whom. The signature is never passed on."""
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from django.db.models import Q, QuerySet
 
 from apps.attestations.models import Assignment, Delegation
+from apps.attestations.questions import Section
+from apps.attestations.rules import Problem
 from apps.people.models import Person
 
 
@@ -27,3 +30,25 @@ def prepared_by(person: Person, *, today: date) -> Q:
 def covers(delegation: Delegation, slug: str) -> bool:
     """Whether a section may be filled in; none named means all."""
     return not delegation.sections or slug in delegation.sections
+
+
+def unread_sections(assignment: Assignment, sections: Iterable[Section], signer: Person) -> dict[str, list[Problem]]:
+    """Sections that somebody else filled in and that the signer has not opened since, each as a problem. Two queries.
+
+    Nobody signs what another wrote and they have not read.
+    """
+    others = {
+        answer.question: answer
+        for answer in assignment.answers.exclude(answered_by=signer).exclude(value="").select_related("answered_by")
+    }
+    if not others:
+        return {}
+    seen: dict[str, datetime] = dict(assignment.views.filter(person=signer).values_list("section", "viewed_at"))
+    unread = {}
+    for section in sections:
+        written = [others[question.key] for question in section.questions if question.key in others]
+        last = max(written, key=lambda answer: answer.saved_at, default=None)
+        if last is not None and (section.slug not in seen or seen[section.slug] < last.saved_at):
+            text = f"Open {section.title} before you sign: {last.answered_by.display_name} filled it in"
+            unread[section.slug] = [Problem(last.question, "value", text)]
+    return unread

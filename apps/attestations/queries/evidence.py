@@ -16,9 +16,6 @@ from apps.attestations.rules.evidence import Evidence, evidence_problems
 from apps.people.models import Person
 from apps.registry.queries import visible_systems
 
-# The type of question that a file answers.
-EVIDENCE_TYPE = "evidence"
-
 
 def attached(assignment: Assignment) -> QuerySet[EvidenceFile]:
     """The files under an assignment's answers that nobody removed, oldest first."""
@@ -51,7 +48,7 @@ def evidence_of(assignment: Assignment) -> dict[str, list[dict[str, Any]]]:
 
 
 def problems_of_section(section: Section, files: Iterable[EvidenceFile], *, today: date) -> list[Problem]:
-    """What is wrong with a section's evidence on this day: expired, not true yet, infected, missing where needed."""
+    """What is wrong with a section's evidence on this day: expired, not true yet, infected."""
     found = by_question(files)
     return [
         problem
@@ -60,7 +57,6 @@ def problems_of_section(section: Section, files: Iterable[EvidenceFile], *, toda
             question.key,
             question.short,
             [_judged(file) for file in found.get(question.key, [])],
-            needed=getattr(question, "type", "") == EVIDENCE_TYPE and getattr(question, "required", True),
             today=today,
         )
     ]

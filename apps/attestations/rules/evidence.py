@@ -66,9 +66,9 @@ class Evidence:
 
 def clean_name(name: str) -> str:
     """A file's name without folders, controls and marks that turn the reading direction. Raises BadFile for none."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    plain = "".join(c for c in unicodedata.normalize("NFC", base) if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-    plain = re.sub(r'[<>:"|?*]', "_", " ".join(plain.split())).lstrip(". ")
+    base = " ".join(unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1]).split())
+    plain = "".join(c for c in base if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    plain = re.sub(r'[<>:"|?*]', "_", plain).lstrip(". ")
     stem, _, ending = plain.rpartition(".")
     if not stem or not ending:
         raise BadFile(f"The file's name has to end like its type. Choose {ACCEPTED}.")
@@ -227,15 +227,9 @@ _CHECKS: dict[str, Callable[[str, bytes], None]] = {
 }  # fmt: skip
 
 
-def evidence_problems(
-    question: str, short: str, files: Iterable[Evidence], *, needed: bool, today: date
-) -> list[Problem]:
+def evidence_problems(question: str, short: str, files: Iterable[Evidence], *, today: date) -> list[Problem]:
     """What is wrong with the evidence of an answer on the day of the signature; each problem names the file."""
-    files = list(files)
-    problems = [Problem(question, "evidence", f"{text}: {short}") for file in files for text in _wrong(file, today)]
-    if needed and not files:
-        problems.append(Problem(question, "evidence", f"Attach a file as evidence: {short}"))
-    return problems
+    return [Problem(question, "evidence", f"{text}: {short}") for file in files for text in _wrong(file, today)]
 
 
 def _wrong(file: Evidence, today: date) -> list[str]:
