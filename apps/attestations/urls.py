@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apps.attestations import views
-from apps.attestations.views import ladder, report
+from apps.attestations.views import exceptions, ladder, report, reviews
 
 
 class CodeConverter:
@@ -23,6 +23,8 @@ register_converter(CodeConverter, "campaign")
 app_name = "attestations"
 urlpatterns = [
     path("", views.campaigns, name="campaigns"),
+    path("exceptions/", exceptions.exceptions, name="exceptions"),
+    path("exceptions/<int:number>/", exceptions.exception, name="exception"),
     path("<campaign:code>/", views.campaign, name="campaign"),
     path("<campaign:code>/export.csv", views.export, name="export"),
     path("<campaign:code>/figures/", views.figures, name="figures"),
@@ -37,10 +39,13 @@ urlpatterns = [
     path("<campaign:code>/compare/<campaign:other>/", report.compare, name="compare"),
     path("<campaign:code>/remind/", views.remind, name="remind"),
     path("<campaign:code>/snooze/", ladder.snooze_campaign, name="snooze"),
+    path("<campaign:code>/reviews/", reviews.reviews, name="reviews"),
     path("<campaign:code>/<str:key>/", views.assignment, name="assignment"),
     path("<campaign:code>/<str:key>/check/", views.check, name="check"),
     path("<campaign:code>/<str:key>/receipt/", views.receipt, name="receipt"),
     path("<campaign:code>/<str:key>/remind/", ladder.nudge, name="nudge"),
     path("<campaign:code>/<str:key>/escalate/", ladder.escalate, name="escalate"),
+    path("<campaign:code>/<str:key>/review/", reviews.review, name="review"),
+    path("<campaign:code>/<str:key>/sample/", reviews.sample, name="sample"),
     path("<campaign:code>/<str:key>/<slug:slug>/", views.section, name="section"),
 ]
