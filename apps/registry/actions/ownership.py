@@ -102,6 +102,7 @@ def nominate_owner(
     source: str = Nomination.Source.PERSON,
     powers: Powers = NO_POWERS,
     tell: bool = True,
+    cause: uuid.UUID | None = None,
 ) -> Nomination:
     """Ask a person to answer for a system. Until they accept, nothing changes hands.
 
@@ -142,6 +143,7 @@ def nominate_owner(
         },
         reason=reason,
         private={"nominee_name": nominee.display_name},
+        cause=cause,
     )
     return nomination
 
@@ -247,7 +249,9 @@ def _open(nomination: Nomination) -> Nomination:
 
 
 @transaction.atomic
-def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) -> OwnershipTerm | Handover:
+def accept_ownership(
+    nomination: Nomination, *, actor: Person, now: datetime, cause: uuid.UUID | None = None
+) -> OwnershipTerm | Handover:
     """The nominee says yes. Where an interim owner stands in, the nominee answers from now on.
 
     Where somebody accepted answers, nothing changes hands yet: a hand-over opens, and both sign it. Raises
@@ -260,8 +264,8 @@ def accept_ownership(nomination: Nomination, *, actor: Person, now: datetime) ->
     _answer(nomination, Nomination.State.ACCEPTED, now)
     system = nomination.system
     if system.owner_basis == System.Basis.ACCEPTED and held(system.owner).is_active:
-        return _open_handover(nomination, actor=actor, now=now)
-    return take_over(nomination, actor=actor, now=now, label="Nominated and accepted")
+        return _open_handover(nomination, actor=actor, now=now, cause=cause)
+    return take_over(nomination, actor=actor, now=now, label="Nominated and accepted", cause=cause)
 
 
 def take_over(
@@ -287,7 +291,7 @@ def take_over(
     return term
 
 
-def _open_handover(nomination: Nomination, *, actor: Person, now: datetime) -> Handover:
+def _open_handover(nomination: Nomination, *, actor: Person, now: datetime, cause: uuid.UUID | None = None) -> Handover:
     system = nomination.system
     handover = Handover(
         system=system,
@@ -313,6 +317,7 @@ def _open_handover(nomination: Nomination, *, actor: Person, now: datetime) -> H
             "due": handover.due_on.isoformat(),
         },
         private={"incoming_name": actor.display_name, "outgoing_name": handover.outgoing.display_name},
+        cause=cause,
     )
     enqueue(
         key=f"handover:{handover.pk}:opened",
@@ -330,7 +335,9 @@ def _open_handover(nomination: Nomination, *, actor: Person, now: datetime) -> H
 
 
 @transaction.atomic
-def decline_ownership(nomination: Nomination, *, actor: Person, now: datetime, reason: str) -> Nomination:
+def decline_ownership(
+    nomination: Nomination, *, actor: Person, now: datetime, reason: str, cause: uuid.UUID | None = None
+) -> Nomination:
     """The nominee says no, with a reason that goes to the head of the system's unit.
 
     Raises NotAllowed for anybody but the nominee, Refused without a reason or where it is not open.
@@ -350,6 +357,7 @@ def decline_ownership(nomination: Nomination, *, actor: Person, now: datetime, r
         before={"nominee": actor.audit_id},
         after={"nomination": nomination.pk},
         reason=reason,
+        cause=cause,
     )
     return nomination
 
@@ -381,7 +389,13 @@ def acting_head_above(system: System, now: datetime) -> Person:
 
 @transaction.atomic
 def withdraw_nomination(
-    nomination: Nomination, *, actor: Actor, now: datetime, reason: str = "", tell: bool = True
+    nomination: Nomination,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    tell: bool = True,
+    cause: uuid.UUID | None = None,
 ) -> Nomination:
     """Take an open nomination back, such as a mistaken one; the nominee is told.
 
@@ -400,6 +414,7 @@ def withdraw_nomination(
         before={"nominee": nomination.nominee.audit_id},
         after={"nomination": nomination.pk},
         reason=reason,
+        cause=cause,
     )
     return nomination
 
