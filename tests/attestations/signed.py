@@ -57,12 +57,13 @@ def accept(assignment: Assignment, reviewer: Any, now: datetime) -> None:
     """Somebody else accepts it, as the verb of reviews does."""
     signature = assignment.signature
     assert signature is not None
+    kind = "sample" if assignment.sampled else "acceptance"
     signed = put_signature(
-        Signature(kind="acceptance", meaning="reviewed", statement="I looked at it.", exceptions=0),
+        Signature(kind=kind, meaning="reviewed", statement="I looked at it.", exceptions=0),
         {"signature": signature.payload_sha256}, confirmation=Confirmation("password", now), signer=reviewer, now=now,
     )  # fmt: skip
     Review.objects.create(
-        assignment=assignment, signature=signature, kind="acceptance", verdict="accepted", signer=signature.signer,
+        assignment=assignment, signature=signature, kind=kind, verdict="accepted", signer=signature.signer,
         reviewer=reviewer, reviewed_at=now, signed=signed,
     )  # fmt: skip
     Assignment.objects.filter(pk=assignment.pk).update(state="accepted", accepted_at=now)

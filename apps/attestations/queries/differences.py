@@ -37,14 +37,14 @@ WITH seen AS (
     FROM attestations_assignment
     WHERE campaign_id IN (%(campaign)s, %(other)s) AND state <> 'reassigned'
     ORDER BY campaign_id, system_id, snapshot_id DESC),
-both AS (
+pair AS (
     SELECT system_id, coalesce(max(outcome) FILTER (WHERE campaign_id = %(other)s), '') AS before,
            coalesce(max(outcome) FILTER (WHERE campaign_id = %(campaign)s), '') AS after
     FROM seen GROUP BY system_id)
 """
-_MATRIX_SQL = f"{_BOTH} SELECT before, after, count(*) FROM both GROUP BY before, after ORDER BY before, after"
+_MATRIX_SQL = f"{_BOTH} SELECT before, after, count(*) FROM pair GROUP BY before, after ORDER BY before, after"
 _ROWS_SQL = f"""{_BOTH}
-SELECT s.key, s.name, both.before, both.after FROM both JOIN registry_system s ON s.id = both.system_id
+SELECT s.key, s.name, pair.before, pair.after FROM pair JOIN registry_system s ON s.id = pair.system_id
 WHERE before <> after AND NOT s.id = ANY(%(hidden)s::bigint[])
 ORDER BY array_position(ARRAY['not_attested', 'qualified', 'open', 'clean', ''], after), s.key
 LIMIT %(limit)s OFFSET %(offset)s
