@@ -16,7 +16,6 @@ from apps.common.errors import Refused
 from apps.notify.models import Message
 from tests.attestations import world
 from tests.attestations.world import NOW, PERIOD, register
-from tests.factories import hand_over
 
 ZONE = 1  # Berlin is an hour ahead of UTC in November
 
@@ -128,58 +127,6 @@ def test_the_sweep_opens_in_the_morning_of_its_day_and_not_before_there_are_syst
     assert events("campaign.opened") == 1
 
 
-def test_reminders_go_at_seven_three_one_and_on_the_day(cast: Any) -> None:
-    register(cast, "one", owner=cast.ada)
-    open_it(at(9))
-    sent = {}
-    for day in range(9, 31):
-        for hour in (8, 10, 17):
-            if actions.remind_all_due(now=at(day, hour)):
-                sent[day] = hour
-    assert sent == {23: 10, 27: 10, 29: 10, 30: 10}
-    assert events("campaign.reminded") == 4
-    assert actions.remind_all_due(now=at(3, month=12)) == 0
-
-
-def test_one_digest_a_day_lists_everything_open(cast: Any) -> None:
-    register(cast, "high", owner=cast.ada, tier="high")
-    register(cast, "low", owner=cast.ada, tier="low")
-    open_it(at(9))
-    # On the 23rd high is due and low is due in 7 days.
-    assert actions.remind_all_due(now=at(23)) == 1
-    (mail,) = mails("remind")
-    assert "(high)" in mail.body
-    assert "(low)" in mail.body
-    assert "first by 23 Nov 2026" in mail.subject
-
-
-def test_a_jump_of_the_clock_sends_only_the_latest_step(cast: Any) -> None:
-    register(cast, "high", owner=cast.ada, tier="high")
-    register(cast, "low", owner=cast.ada, tier="low")
-    open_it(at(9))
-    assert actions.remind_all_due(now=at(29)) == 1
-    assert mails("remind")[0].key.endswith(":remind:2026-11-29")
-    # What is left belongs to a step that lies before the one that was sent.
-    Assignment.objects.filter(system__key="low").update(state="in_progress")
-    Assignment.objects.filter(system__key="low").update(state="not_attested")
-    assert actions.remind_all_due(now=at(29, 12)) == 0
-
-
-def test_the_opening_mail_stands_for_reminders_of_that_day(cast: Any) -> None:
-    register(cast, "one", owner=cast.ada, tier="critical")
-    open_it(at(9))
-    assert actions.remind_all_due(now=at(9)) == 0
-    assert actions.remind_all_due(now=at(13)) == 1
-
-
-def test_who_owns_the_system_today_is_reminded(cast: Any) -> None:
-    system = register(cast, "one", owner=cast.ada)
-    open_it(at(9))
-    hand_over(cast, system, cast.nils, now=at(10))
-    actions.remind_all_due(now=at(23))
-    assert [mail.recipient for mail in mails("remind")] == [cast.nils]
-
-
 def test_by_hand_once_a_day(cast: Any) -> None:
     register(cast, "one", owner=cast.ada)
     campaign = open_it(at(9))
@@ -187,7 +134,7 @@ def test_by_hand_once_a_day(cast: Any) -> None:
     with pytest.raises(Refused, match="already"):
         actions.remind_open(campaign, actor=cast.mara, now=at(10, 18))
     assert actions.remind_open(campaign, actor=cast.mara, now=at(11)) == 1
-    assert len(mails("asked")) == 2
+    assert Message.objects.filter(key__startswith="campaign-asked:").count() == 2
 
 
 def test_closing_makes_silence_not_attested(cast: Any) -> None:
