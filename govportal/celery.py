@@ -41,6 +41,8 @@ app.conf.update(
         "attestations.move_on_due": {"task": "attestations.move_on_due", "schedule": crontab(minute="*/10")},
         "attestations.add_supplements": {"task": "attestations.add_supplements", "schedule": crontab(minute="*/15")},
         "attestations.follow_owners": {"task": "attestations.follow_owners", "schedule": crontab(minute="*/5")},
+        "attestations.follow_findings": {"task": "attestations.follow_findings", "schedule": crontab(minute="*/10")},
+        "attestations.ask_reviewers": {"task": "attestations.ask_reviewers", "schedule": crontab(minute=35)},
         "attestations.make_documents": {
             "task": "attestations.make_documents",
             "schedule": 15.0,

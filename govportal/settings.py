@@ -48,6 +48,7 @@ SHARED_ADDRESS_THRESHOLD = env_int("SHARED_ADDRESS_THRESHOLD", 10)
 WORKLOAD_CAP = 25
 # Name -> the function that looks for one sort of breach (apps/findings/sources.py says what a name means).
 FINDING_SOURCES = {
+    "attestations": "apps.attestations.queries.findings.attestation_breaches",
     "charter": "apps.registry.queries.charter.charter_breaches",
     "cover": "apps.registry.queries.cover.cover_breaches",
     "delivery": "apps.findings.queries.delivery.delivery_breaches",

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.attestations import actions
-from apps.attestations.actions import documents
+from apps.attestations.actions import asking, documents, exceptions
 from apps.common import clock
 
 
@@ -47,3 +47,15 @@ def scan_evidence() -> None:
 def make_documents() -> None:
     """Make the PDFs that were asked for."""
     documents.make_documents(now=clock.now())
+
+
+@shared_task(name="attestations.follow_findings")
+def follow_findings() -> None:
+    """Bring exceptions in line with their findings, and open again what was accepted until yesterday."""
+    exceptions.follow_findings(now=clock.now())
+
+
+@shared_task(name="attestations.ask_reviewers")
+def ask_reviewers() -> None:
+    """Tell reviewers what waits for them."""
+    asking.ask_reviewers(now=clock.now())
