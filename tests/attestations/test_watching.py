@@ -95,7 +95,7 @@ def test_the_page_says_it_all(cast: Any, browse: Any, campaign: Campaign) -> Non
     page = client.get(f"/attestations/{PERIOD}/").content.decode()
     for words in (
         "of 5 signed", "20%", "No campaign before this one", "After that a signature is late",
-        "Signed with exceptions", "How it was answered", 'hx-trigger="every 30s"', "Who has still to sign",
+        "Signed with exceptions", "How it was answered", 'hx-trigger="every 30s"', "Overdue ladder",
     ):  # fmt: skip
         assert words in page, words
     part = client.get(f"/attestations/{PERIOD}/figures/", headers={"HX-Request": "true"}).content.decode()

@@ -203,6 +203,7 @@ def _attestations(w: World) -> Pages:
     open_campaign("2026Q4", actor=COMMAND, now=w.later(4))
     campaign = "/attestations/2026Q4/"
     return {
-        "mara": ["/attestations/", campaign, f"{campaign}remind/"],
-        "ada": ["/attestations/", f"{campaign}SYS-ADA/ownership/", f"{campaign}SYS-ADA/check/"],
+        "mara": ["/attestations/", campaign, f"{campaign}quality/", f"{campaign}report/", f"{campaign}remind/",
+                 f"{campaign}SYS-ADA/remind/", f"{campaign}SYS-ADA/escalate/"],
+        "ada": ["/attestations/", f"{campaign}snooze/", f"{campaign}SYS-ADA/ownership/", f"{campaign}SYS-ADA/check/"],
     }

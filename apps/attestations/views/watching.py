@@ -13,6 +13,7 @@ from apps.access.rules import Permission
 from apps.attestations import queries
 from apps.attestations.models import Campaign
 from apps.attestations.queries import stamps, watching
+from apps.attestations.queries.ladder import ladder
 from apps.common import clock
 from apps.people.models import Person
 from apps.people.requests import signed_in
@@ -69,7 +70,7 @@ def _figures(campaign: Campaign, *, every_unit: bool = False) -> dict[str, Any]:
         "counts": progress.counts,
         "tiers": progress.tiers,
         "before": watching.same_day(campaign, today=today),
-        "steps": queries.steps(campaign, today=today) if campaign.takes_answers else [],
+        "steps": ladder(campaign, today) if campaign.opened_at else [],
         "units": units if every_unit else units[:UNITS_SHOWN],
         "units_total": len(units),
         "reviews": watching.reviews_words(progress.counts),
