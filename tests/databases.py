@@ -17,7 +17,10 @@ from psycopg import sql
 
 KEPT = 40
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ("apps/*/migrations/*.py", "apps/**/*.csv", "tests/databases.py", "requirements/development.txt")
+SCHEMA = (
+    "apps/*/migrations/*.py", "apps/**/*.csv", "apps/*/data/**/*.json", "tests/databases.py",
+    "requirements/development.txt",
+)  # fmt: skip
 WATCHED = (*SCHEMA, "apps/**/*.py", "tests/cast.py", "govportal/settings.py")
 
 

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.attestations.actions import Confirmation, open_campaign, save_answers, sign
+from apps.attestations.actions import Confirmation, open_campaign, sign
 from apps.attestations.models import Assignment
-from apps.attestations.questions import Section, thawed
-from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import SCHEDULER
 from apps.common.clock import local_date
@@ -27,6 +25,7 @@ from apps.portal.queries.who import One, resolve
 from apps.readiness.queries import board
 from apps.registry import actions as registry
 from apps.registry.models import System
+from tests.attestations.world import answer_all
 from tests.cast import Cast
 from tests.notify.server import Box, mail_server
 
@@ -119,10 +118,8 @@ def _campaign_opened(system: System) -> Assignment:
 
 
 def _signed(assignment: Assignment, cast: Cast) -> None:
-    at, version = NOW + timedelta(hours=1, minutes=30), 0
-    for section in thawed(assignment.campaign.question_set):
-        saved = save_answers(assignment, section.slug, _all_yes(section), version=version, actor=cast.ada, now=at)
-        version = saved.version
+    at = NOW + timedelta(hours=1, minutes=30)
+    version = answer_all(assignment, cast.ada, now=at).version
     sign(
         assignment,
         version=version,
@@ -133,10 +130,6 @@ def _signed(assignment: Assignment, cast: Cast) -> None:
         now=at,
     )
     _told("attestation.signed", assignment.system)
-
-
-def _all_yes(section: Section) -> dict[str, Given]:
-    return {question.key: Given("yes") for question in section.questions}
 
 
 def _answers(asker: Any, text: str, name: str) -> None:

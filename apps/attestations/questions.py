@@ -1,15 +1,35 @@
-"""The default quarterly question set, and its form as frozen into a campaign. No Django here."""
+"""Questions: their types, which of them apply to a system, and their form as frozen into a campaign. No Django here."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-VERSION = "1"
+VERSION = "2"
+DATA = Path(__file__).parent / "data" / "questions"
+
+
+class Type(StrEnum):
+    """What kind of answer a question takes."""
+
+    CHOICE = "choice"
+    # The register's value is shown: it is right, or what is right is written down.
+    CONFIRM_FACT = "confirm_fact"
+    PERSON = "person"
+    DATE = "date"
+    EVIDENCE = "evidence"
+    TEXT = "text"
+
+
+# Types that are answered by a radio; the others by what is given in their own field.
+CHOSEN = (Type.CHOICE, Type.CONFIRM_FACT)
+GIVEN = "given"
 
 
 class Value(StrEnum):
-    """What can be answered."""
+    """What can be chosen."""
 
     YES = "yes"
     YES_WITH_EXCEPTION = "yes_with_exception"
@@ -40,22 +60,54 @@ _LABELS = {
     Value.NOT_APPLICABLE: "It does not apply",
     Value.CANNOT_ATTEST: "I cannot say",
 }
+GIVEN_LABELS = {Type.PERSON: "Named", Type.DATE: "Dated", Type.EVIDENCE: "Evidence given", Type.TEXT: "Answered"}
+
+
+@dataclass(frozen=True)
+class When:
+    """A question that is asked only after certain answers to an earlier one of its section."""
+
+    question: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question: as asked, as it stands in a list, and which answers fit. `labels` words some differently."""
+    """One question: as asked, as it stands in a list, and which answers fit. `labels` words some differently.
+
+    `fact` names what is confirmed; `bounds` says where a day has to lie: "past" (today or before) or "future".
+    """
 
     key: str
     text: str
     short: str
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
     hint: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    type: Type = Type.CHOICE
+    required: bool = True
+    when: When | None = None
+    fact: str = ""
+    bounds: str = ""
 
     def label_of(self, value: str) -> str:
         """How an answer to this question reads."""
+        if value == GIVEN:
+            return GIVEN_LABELS.get(self.type, "Given")
         return self.labels.get(value) or Value(value).label
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether it is answered by a radio."""
+        return self.type in CHOSEN
+
+    def takes(self, value: str) -> bool:
+        """Whether this is an answer to it."""
+        return value in self.values if self.is_chosen else value == GIVEN
+
+    def applies(self, chosen: Mapping[str, str]) -> bool:
+        """Whether it is asked after these answers (question -> value)."""
+        return self.when is None or chosen.get(self.when.question, "") in self.when.values
 
 
 @dataclass(frozen=True)
@@ -68,170 +120,44 @@ class Section:
     facts: tuple[str, ...]
     questions: tuple[Question, ...]
 
-
-_ALL = tuple(value.value for value in Value)
-_ALWAYS = ("yes", "yes_with_exception", "no", "cannot_attest")
-
-DEFAULT_SET = (
-    Section(
-        "ownership",
-        "Ownership",
-        "Who answers for {name}, and who stands in.",
-        ("owner", "deputy", "unit"),
-        (
-            Question(
-                "accountable",
-                "Do you still answer for this system?",
-                "I answer for this system",
-                ("yes", "no", "cannot_attest"),
-                "If somebody else should, say who, and nominate them. Until they accept, you answer.",
-                {"yes": "Yes, I answer for it", "no": "No, somebody else should"},
-            ),
-            Question(
-                "deputy",
-                "Can your deputy act for you today?",
-                "Deputy can act",
-                _ALWAYS,
-                "They know the system, can be reached, and may stop it.",
-            ),
-        ),
-    ),
-    Section(
-        "purpose",
-        "Purpose and tier",
-        "What {name} is used for, and how much harm it could do.",
-        ("purpose", "tier", "stage", "regulatory_class"),
-        (
-            Question(
-                "purpose",
-                "Is the purpose on the register what the system is used for?",
-                "Purpose unchanged",
-                _ALWAYS,
-                labels={"yes": "Yes, it is complete and correct", "no": "No, it is used for something else"},
-            ),
-            Question(
-                "tier",
-                "Are the tier and the regulatory class still right?",
-                "Tier unchanged",
-                _ALWAYS,
-                "Think of new users, new data and new decisions since last quarter.",
-            ),
-        ),
-    ),
-    Section(
-        "oversight",
-        "People and oversight",
-        "Who watches {name} at work, and under which names it acts.",
-        ("overseers", "identities"),
-        (
-            Question(
-                "overseers",
-                "Are the people who oversee it named, trained, and able to stop it?",
-                "Overseers named and trained",
-                _ALL,
-                "For a high-risk system this is a duty under Article 26(2) of the AI Act.",
-            ),
-            Question(
-                "identities",
-                "Does the register list every identity that the system acts under?",
-                "Identities complete",
-                _ALL,
-                "Service accounts, agent IDs, gateway keys.",
-            ),
-        ),
-    ),
-    Section(
-        "response",
-        "Response",
-        "What happens when {name} goes wrong.",
-        ("leads", "kill_switch", "runbook", "drill"),
-        (
-            Question(
-                "response_card",
-                "Is the response card correct, and can each lead be reached?",
-                "Response card correct",
-                _ALWAYS,
-                "The leads are listed above. Reached means: you or your team tried this quarter.",
-            ),
-            Question(
-                "kill_switch",
-                "Was the way to stop the system tested this quarter?",
-                "Stop tested",
-                _ALL,
-                "A test on the running system or on an equal copy. Reading the runbook is not a test.",
-            ),
-            Question("runbook", "Was the runbook reviewed this quarter?", "Runbook reviewed", _ALL),
-            Question("drills", "Were all drills that were due carried out?", "Drills carried out", _ALL),
-        ),
-    ),
-    Section(
-        "changes",
-        "Changes and cost",
-        "What changed in {name} this quarter, and what it cost.",
-        ("vendor", "operating_model", "incidents", "spend"),
-        (
-            Question(
-                "incidents",
-                "Was every incident and near miss of this quarter reported?",
-                "Incidents reported",
-                _ALL,
-                labels={"not_applicable": "There was none"},
-            ),
-            Question(
-                "changes",
-                "Is every change of vendor or model on the register?",
-                "Vendor and model changes",
-                _ALL,
-                labels={"not_applicable": "Nothing changed"},
-            ),
-            Question(
-                "cost",
-                "Does the system have a budget, and does a named person get the alert when it is exceeded?",
-                "Budget and alert",
-                _ALL,
-            ),
-        ),
-    ),
-    Section(
-        "exceptions",
-        "Exceptions",
-        "What was open before this quarter.",
-        ("exceptions",),
-        (
-            Question(
-                "open_exceptions",
-                "Is each exception that you declared before on its plan?",
-                "Earlier exceptions on plan",
-                _ALL,
-                labels={"not_applicable": "There is none"},
-            ),
-        ),
-    ),
-)
+    def asked(self, chosen: Mapping[str, str]) -> tuple[Question, ...]:
+        """The questions that apply after these answers."""
+        return tuple(question for question in self.questions if question.applies(chosen))
 
 
-def frozen(sections: tuple[Section, ...] = DEFAULT_SET) -> dict[str, Any]:
-    """The question set as JSON, the way a campaign keeps it."""
+def values_of(answers: Mapping[str, Any]) -> dict[str, str]:
+    """Question -> value, of answers as typed."""
+    return {key: given.value for key, given in answers.items()}
+
+
+def frozen(sections: Sequence[Section]) -> dict[str, Any]:
+    """Questions as JSON, the way a campaign keeps them."""
     return {"version": VERSION, "sections": [_section(section) for section in sections]}
 
 
 def _section(section: Section) -> dict[str, Any]:
-    questions = [
-        {
-            "key": question.key,
-            "text": question.text,
-            "short": question.short,
-            "hint": question.hint,
-            "values": [{"value": value, "label": question.label_of(value)} for value in question.values],
-        }
-        for question in section.questions
-    ]
     return {
         "slug": section.slug,
         "title": section.title,
         "text": section.text,
         "facts": list(section.facts),
-        "questions": questions,
+        "questions": [_frozen_question(question) for question in section.questions],
+    }
+
+
+def _frozen_question(question: Question) -> dict[str, Any]:
+    when = question.when
+    return {
+        "key": question.key,
+        "text": question.text,
+        "short": question.short,
+        "hint": question.hint,
+        "type": question.type.value,
+        "required": question.required,
+        "when": {"question": when.question, "in": list(when.values)} if when else None,
+        "fact": question.fact,
+        "bounds": question.bounds,
+        "values": [{"value": value, "label": question.label_of(value)} for value in question.values],
     }
 
 
@@ -239,15 +165,19 @@ def thawed(question_set: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[S
     """The sections that apply to a system, from the campaign's frozen questions and the system's frozen facts."""
     parts = question_set.get("sets") or [question_set]
     return tuple(
-        _thawed_section(section) for part in parts if _applies(part.get("when"), facts) for section in part["sections"]
-    )
+        section_from(section)
+        for part in parts
+        if _applies(part.get("when"), facts)
+        for section in part["sections"]
+    )  # fmt: skip
 
 
 def _applies(when: Mapping[str, Any] | None, facts: Mapping[str, Any]) -> bool:
     return all(not values or facts.get(name) in values for name, values in (when or {}).items())
 
 
-def _thawed_section(part: Mapping[str, Any]) -> Section:
+def section_from(part: Mapping[str, Any]) -> Section:
+    """A section from its JSON, frozen or as it stands in a version of a question set."""
     return Section(
         part["slug"],
         part["title"],
@@ -257,13 +187,29 @@ def _thawed_section(part: Mapping[str, Any]) -> Section:
     )
 
 
-def _question(frozen_question: Mapping[str, Any]) -> Question:
-    values = frozen_question["values"]
+def _question(part: Mapping[str, Any]) -> Question:
+    values = part.get("values") or []
+    when = part.get("when")
     return Question(
-        frozen_question["key"],
-        frozen_question["text"],
-        frozen_question["short"],
-        tuple(value["value"] for value in values),
-        frozen_question["hint"],
-        {value["value"]: value["label"] for value in values},
+        key=part["key"],
+        text=part["text"],
+        short=part["short"],
+        values=tuple(value["value"] for value in values),
+        hint=part.get("hint", ""),
+        labels={value["value"]: value["label"] for value in values},
+        type=Type(part.get("type", Type.CHOICE)),
+        required=part.get("required", True),
+        when=When(when["question"], tuple(when["in"])) if when else None,
+        fact=part.get("fact", ""),
+        bounds=part.get("bounds", ""),
     )
+
+
+def written(name: str) -> dict[str, Any]:
+    """A question set as it is delivered: name, conditions, sections with short forms of values written out."""
+    found: dict[str, Any] = json.loads((DATA / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+# The base set as it is delivered: what is asked about every system each quarter.
+DEFAULT_SET = tuple(section_from(section) for section in written("base")["sections"])

@@ -30,6 +30,8 @@ from apps.registry.actions.handover import escalate_handover, escalate_handovers
 from apps.registry.models import SavedView, System
 from apps.registry.rules.authority import Powers
 from apps.registry.rules.imports import template_csv
+from tests.attestations import verbs_ladder
+from tests.attestations.world import answer_all
 from tests.cast import Cast
 from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
@@ -44,6 +46,7 @@ FILE = template_csv().encode()
 NO_VERBS = {
     "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
     *directory_verbs.NO_VERBS,
+    *verbs_ladder.NO_VERBS,
     *raci_verbs.NO_VERBS,
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "cancel_handovers_of", "grant_offered", "offer_authority", "take_over",  # parts of verbs about owners
@@ -113,13 +116,7 @@ class World:
 
     def answered(self) -> Any:
         """Ada's assignment with everything answered."""
-        assignment = self.assignment()
-        for section in DEFAULT_SET:
-            given = {question.key: Given("yes") for question in section.questions}
-            assignment = attestations.save_answers(
-                assignment, section.slug, given, version=assignment.version, actor=self.cast.ada, now=NOW
-            )
-        return assignment
+        return answer_all(self.assignment(), self.cast.ada, now=NOW)
 
     def view(self) -> SavedView:
         """A saved view of Mara's."""
@@ -243,6 +240,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     ),
     **charter_verbs.VERBS,
     **directory_verbs.VERBS,
+    **verbs_ladder.VERBS,
     **raci_verbs.VERBS,
     "issue_token": (
         lambda w: lambda: access.issue_token(w.cast.ada, name="T", scopes=["read"], **w.by), {"api.token.issued": 1},
@@ -269,15 +267,6 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
             w.campaign(), lambda c: attestations.begin_rollup(c, actor=COMMAND, now=NOW + timedelta(days=60))
         ),
         {"campaign.rollup_began": 1},
-    ),
-    "remind_open": (
-        lambda w: then(w.campaign(), lambda c: attestations.remind_open(c, **w.by)), {"campaign.reminded": 1},
-    ),
-    "remind_due": (
-        lambda w: then(
-            w.campaign(), lambda c: attestations.remind_due(c, actor=COMMAND, now=NOW + timedelta(days=7))
-        ),
-        {"campaign.reminded": 1},
     ),
     "provision_person": (
         lambda w: lambda: people.provision_person(email="new@example.org", display_name="New", **w.by),

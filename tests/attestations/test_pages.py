@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from apps.attestations import actions
 from apps.attestations.models import Answer, Assignment, Signature
-from apps.attestations.questions import DEFAULT_SET
+from apps.attestations.questions import DEFAULT_SET, Section
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common import clock
@@ -32,9 +32,22 @@ def url(name: str, **kwargs: str) -> str:
     return reverse(f"attestations:{name}", kwargs=kwargs or {"code": PERIOD, "key": "one"})
 
 
+def all_yes(section: Section) -> dict[str, str]:
+    """A form in which all is in order."""
+    data = {}
+    for question in section.questions:
+        if question.is_chosen:
+            data[question.key] = "yes"
+        elif question.key != "successor":
+            own = {"person": "ben@example.org", "date": "9 Nov 2026", "text": "By telephone"}
+            data[f"{question.key}-{'day' if question.type == 'date' else question.type}"] = own[question.type]
+        data[f"{question.key}-explanation"] = "Seen myself"
+    return data
+
+
 def fill(client: Any, **special: dict[str, str]) -> None:
     for section in DEFAULT_SET:
-        data = {question.key: "yes" for question in section.questions} | special.get(section.slug, {})
+        data = all_yes(section) | special.get(section.slug, {})
         version = Assignment.objects.get().version
         place = {"code": PERIOD, "key": "one", "slug": section.slug}
         assert client.post(url("section", **place), data | {"version": version}).status_code == 302
@@ -65,10 +78,23 @@ def test_an_owner_answers_checks_and_signs(cast: Any, browse: Any, assignment: A
 
 def test_save_and_continue_goes_on_and_change_goes_back(cast: Any, browse: Any, assignment: Assignment) -> None:
     client = browse(cast.ada)
-    saved = client.post(url("section", **SECTION), {"drills": "yes", "version": "0"})
+    reason = {"drills": "not_applicable", "drills-not_applicable-comment": "None was due"}
+    saved = client.post(url("section", **SECTION), reason | {"version": "0"})
     assert saved.url == url("section", **{**SECTION, "slug": "changes"})
     back = client.post(url("section", **SECTION), {"drills": "no", "version": "1", "return": "check"})
     assert back.url == url("check")
+
+
+def test_a_question_that_follows_is_asked_once_without_script(cast: Any, browse: Any, assignment: Assignment) -> None:
+    client, page = browse(cast.ada), url("section", **SECTION)
+    first = client.post(page, {"drills": "yes", "version": "0", "shown": ""})
+    assert first.url == f"{page}?more=1#drills_on"
+    text = client.get(f"{page}?more=1").content.decode()
+    assert "Your answers raise something more" in text
+    assert 'class="followup followup--open" data-after="yes yes_with_exception"' in text
+    assert 'name="shown" value="drills_on"' in text
+    again = client.post(page, {"drills": "yes", "version": "1", "shown": "drills_on"})
+    assert again.url == url("section", **{**SECTION, "slug": "changes"})
 
 
 def test_autosave_tells_when_and_refuses_a_stale_page(cast: Any, browse: Any, assignment: Assignment) -> None:
@@ -112,6 +138,8 @@ def test_exceptions_are_flagged_before_and_after(cast: Any, browse: Any, assignm
         response={
             "kill_switch": "yes_with_exception",
             "kill_switch-yes_with_exception-comment": "Only on the copy",
+            "kill_switch-yes_with_exception-severity": "medium",
+            "kill_switch-yes_with_exception-control": "Nothing",
             "kill_switch-yes_with_exception-plan": "Test it at night",
             "kill_switch-yes_with_exception-date": "11 Dec 2026",
         },
@@ -229,7 +257,7 @@ def test_reminding_is_confirmed_and_refused_twice(cast: Any, browse: Any, assign
     assert again.status_code == 422
     assert b"reminded today already" in again.content
     assert b"reminded today already" in client.get(page).content
-    assert Message.objects.filter(key__contains=":asked:", key__startswith="campaign:").count() == 1
+    assert Message.objects.filter(key__startswith="campaign-asked:").count() == 1
 
 
 def test_the_export_is_harmless(cast: Any, browse: Any, assignment: Assignment) -> None:

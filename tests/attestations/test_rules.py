@@ -11,6 +11,7 @@ from apps.attestations.facts import known
 from apps.attestations.questions import DEFAULT_SET, Value, frozen, thawed
 from apps.attestations.rules import Given, Period
 from apps.audit.rules import canonical
+from apps.common.dates import day_words
 
 TODAY = date(2026, 11, 24)
 
@@ -24,7 +25,12 @@ def test_periods_read_and_follow() -> None:
     assert str(Period.parse("2026Q1").previous()) == "2025Q4"
     assert str(Period.of(date(2026, 6, 30))) == "2026Q2"
     assert Period.parse("2026Q4").words == "fourth quarter 2026"
-    for text in ("2026q4", "2026Q5", "Q4 2026", "", "1999Q1"):
+    assert (str(Period.parse("2026-12").next()), Period.parse("2026-11").label) == ("2027-01", "Nov 2026")
+    assert (str(Period.parse("2026H1").previous()), Period.parse("2026H2").words) == ("2025H2", "second half of 2026")
+    assert (str(Period.parse("2026").next()), Period.parse("2026").last_day) == ("2027", date(2026, 12, 31))
+    assert Period.parse("2028-02").last_day == date(2028, 2, 29)
+    assert Period.parse("2026Q4").first_day == date(2026, 10, 1)
+    for text in ("2026q4", "2026Q5", "Q4 2026", "", "1999Q1", "2026-13", "2026H3"):
         with pytest.raises(ValueError, match="no quarter"):
             Period.parse(text)
 
@@ -66,9 +72,9 @@ def test_frozen_facts_are_canonical_json(facts: dict[str, object]) -> None:
 
 
 def test_the_question_set_survives_freezing() -> None:
-    again = thawed(frozen(), {})
+    again = thawed(frozen(DEFAULT_SET), {})
     assert [section.slug for section in again] == [section.slug for section in DEFAULT_SET]
-    assert frozen(again) == frozen()
+    assert frozen(again) == frozen(DEFAULT_SET)
     assert len(again) == 6
     keys = [question.key for section in again for question in section.questions]
     assert len(keys) == len(set(keys))
@@ -77,6 +83,9 @@ def test_the_question_set_survives_freezing() -> None:
 @pytest.mark.parametrize("section", DEFAULT_SET, ids=lambda section: section.slug)
 def test_no_answer_no_signature(section: object) -> None:
     for question in section.questions:  # type: ignore[attr-defined]
+        if not question.is_chosen:
+            assert bool(rules.problems_of(question, None, today=TODAY)) is question.required
+            continue
         assert rules.problems_of(question, None, today=TODAY)
         assert rules.problems_of(question, Given(""), today=TODAY)
         assert rules.problems_of(question, Given("maybe"), today=TODAY)
@@ -88,15 +97,34 @@ def test_no_answer_no_signature(section: object) -> None:
 
 def test_an_exception_needs_words_a_plan_and_a_date_to_come() -> None:
     question = DEFAULT_SET[3].questions[1]
+    rest = {"comment": "Not tested", "plan": "Test it", "severity": "high", "control": "None"}
 
     def parts(**fields: str) -> list[str]:
         return [problem.part for problem in rules.problems_of(question, Given("no", **fields), today=TODAY)]
 
-    assert parts() == ["comment", "plan", "plan_date"]
-    assert parts(comment="Not tested", plan="Test it", plan_date="2026-11-23") == ["plan_date"]
-    assert parts(comment="Not tested", plan="Test it", plan_date="soon") == ["plan_date"]
-    assert parts(comment="Not tested", plan="Test it", plan_date="2026-12-11") == []
-    assert parts(comment="x" * 601, plan="Test it", plan_date="2026-12-11") == ["comment"]
+    assert parts() == ["comment", "severity", "control", "plan", "plan_date"]
+    assert parts(**rest, plan_date="2026-11-23") == ["plan_date"]
+    assert parts(**rest, plan_date="soon") == ["plan_date"]
+    assert parts(**rest, plan_date="2026-12-11") == []
+    assert parts(**{**rest, "comment": "x" * 601}, plan_date="2026-12-11") == ["comment"]
+
+
+@pytest.mark.parametrize(
+    ("severity", "last"),
+    [("critical", "2026-12-24"), ("high", "2027-01-23"), ("medium", "2027-02-22"), ("low", "2027-05-23")],
+)
+def test_the_graver_the_exception_the_earlier_it_is_put_right(severity: str, last: str) -> None:
+    question = DEFAULT_SET[3].questions[1]
+    day = date.fromisoformat(last)
+    assert rules.last_day(severity, TODAY) == day
+
+    def said(due: date) -> list[str]:
+        given = Given("no", "Not tested", "Test it", due.isoformat(), severity, "None")
+        return [problem.text for problem in rules.problems_of(question, given, today=TODAY)]
+
+    assert said(day) == []
+    (text,) = said(day + timedelta(days=1))
+    assert text.startswith(f"Choose {day_words(day)} or earlier")
 
 
 def test_dates_as_people_write_them() -> None:
@@ -108,7 +136,7 @@ def test_dates_as_people_write_them() -> None:
 
 @given(st.lists(st.sampled_from(["yes", "not_applicable", "no", "yes_with_exception", "cannot_attest"]), max_size=13))
 def test_one_exception_forbids_the_clean_statement(values: list[str]) -> None:
-    keys = [question.key for section in DEFAULT_SET for question in section.questions]
+    keys = [question.key for section in DEFAULT_SET for question in section.questions if question.is_chosen]
     answers = {key: Given(value) for key, value in zip(keys, values, strict=False)}
     exceptions = len(rules.declared(DEFAULT_SET, answers))
     clean = all(value in {"yes", "not_applicable"} for value in values)

@@ -10,16 +10,15 @@ from django.db import DatabaseError, connection, transaction
 from apps.attestations import actions
 from apps.attestations.actions import Confirmation, Stale
 from apps.attestations.models import Answer, Assignment, Signature
-from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import FIRST_PREVIOUS, Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND, SCHEDULER, digest
 from apps.common.errors import NotAllowed, Refused
-from tests.attestations.world import NOW, PERIOD, register
+from tests.attestations.world import NOW, PERIOD, answer_all, register
 from tests.factories import hand_over
 
 LATER = NOW + timedelta(hours=1)
-EXCEPTION = Given("no", "Nobody tried", "We test it on the copy", "2026-12-11")
+EXCEPTION = Given("no", "Nobody tried", "We test it on the copy", "2026-12-11", "high", "None")
 
 
 def start(cast: Any, key: str = "one", **fields: Any) -> Assignment:
@@ -29,13 +28,8 @@ def start(cast: Any, key: str = "one", **fields: Any) -> Assignment:
 
 
 def answer(assignment: Assignment, person: Any, **special: Given) -> Assignment:
-    """Yes to everything, but for what is given."""
-    for section in DEFAULT_SET:
-        given = {question.key: special.get(question.key, Given("yes")) for question in section.questions}
-        assignment = actions.save_answers(
-            assignment, section.slug, given, version=assignment.version, actor=person, now=LATER
-        )
-    return assignment
+    """All in order, but for what is given."""
+    return answer_all(assignment, person, now=LATER, **special)
 
 
 def sign(assignment: Assignment, person: Any, **changed: Any) -> Signature:
@@ -104,7 +98,7 @@ def test_a_clean_signature(cast: Any) -> None:
     payload = json.loads(signature.payload)
     assert payload["facts_sha256"] == assignment.snapshot.sha256
     assert payload["statement"].startswith("I answer for ONE.")
-    assert len([a for part in payload["sections"] for a in part["answers"]]) == 14
+    assert len([a for part in payload["sections"] for a in part["answers"]]) == 19
     assert AuditEvent.objects.filter(kind="attestation.signed").count() == 1
 
 

@@ -7,8 +7,6 @@ from django.db import connection
 
 from apps.attestations import actions as attestations
 from apps.attestations.models import Assignment, Signature
-from apps.attestations.questions import DEFAULT_SET
-from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.findings import actions as findings
@@ -21,6 +19,7 @@ from apps.registry.actions import charter as charters
 from apps.registry.actions import raci
 from apps.registry.models import CharterSignature, OwnershipTerm, System
 from apps.registry.queries.charter import revision_of
+from tests.attestations.world import answer_all
 from tests.cast import Cast
 from tests.factories import a_system, set_letters
 
@@ -97,11 +96,7 @@ def _signs(cast: Cast, system: System) -> None:
     attestations.open_campaign("2026Q4", actor=COMMAND, now=NOW)
     assignment = Assignment.objects.select_related("campaign", "system").get(system=system)
     later = NOW + timedelta(minutes=5)
-    for section in DEFAULT_SET:
-        given = {question.key: Given("yes") for question in section.questions}
-        assignment = attestations.save_answers(
-            assignment, section.slug, given, version=assignment.version, actor=cast.ada, now=later
-        )
+    assignment = answer_all(assignment, cast.ada, now=later)
     proof = Confirmation("password", later)
     attestations.sign(
         assignment, version=assignment.version, declared_true=True, typed_name="Ada Nwosu", confirmation=proof,

@@ -11,10 +11,9 @@ from django.db import DatabaseError, connection
 from django.test import Client, RequestFactory
 
 from apps.access.actions import issue_token
-from apps.attestations.actions import open_campaign, save_answers
+from apps.attestations.actions import open_campaign
 from apps.attestations.models import Assignment, Campaign, Signature
 from apps.attestations.questions import DEFAULT_SET
-from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common import clock
@@ -22,6 +21,7 @@ from apps.people.models import Person
 from apps.portal.middleware import ErrorsMiddleware
 from apps.registry import actions as registry
 from apps.registry.models import Mandate, Nomination, OwnershipTerm, System
+from tests.attestations.world import answer_all
 from tests.cast import PASSWORD, Cast
 from tests.factories import NOW, a_system
 from tests.hostile.races import at_once
@@ -123,10 +123,7 @@ def answered(committed_db: str) -> Assignment:
     system = a_system(cast, owner=cast.ada, now=NOW - timedelta(days=1))
     campaign, _ = open_campaign("2026Q4", actor=COMMAND, now=NOW)
     assignment = campaign.assignments.select_related("campaign", "system").get(system=system)
-    for section in DEFAULT_SET:
-        given = {question.key: Given("yes") for question in section.questions}
-        assignment = save_answers(assignment, section.slug, given, version=assignment.version, actor=cast.ada, now=NOW)
-    return assignment
+    return answer_all(assignment, cast.ada, now=NOW)
 
 
 def test_signing_twice(answered: Assignment, browse: Browse) -> None:

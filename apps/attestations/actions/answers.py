@@ -38,6 +38,15 @@ def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime, s
     With `section` it is the work on that section, which may be passed on: see Delegation. Raises NotAllowed for
     anybody but the system's owner of today and who prepares that section, Refused once it is signed or closed.
     """
+    fresh = locked_row(assignment, now=now)
+    if fresh.system.owner_id != actor.pk and not _prepares(fresh, actor, section, now):
+        raise NotAllowed(f"Only {fresh.system.owner.display_name} can answer for {fresh.system.name}.")
+    refuse_settled(fresh, now)
+    return fresh
+
+
+def locked_row(assignment: Assignment, *, now: datetime) -> Assignment:
+    """The assignment of the system's owner of today, locked after its system, whatever its state is."""
     system = locked(assignment.system)
     fresh = (
         Assignment.objects.select_for_update(no_key=True, of=("self",))
@@ -45,14 +54,16 @@ def locked_assignment(assignment: Assignment, *, actor: Person, now: datetime, s
         .get(pk=assignment.pk)
     )
     fresh = follow(fresh, now=now)
-    fresh.system = System.objects.select_related("owner").get(pk=system.pk)
-    if fresh.system.owner_id != actor.pk and not _prepares(fresh, actor, section, now):
-        raise NotAllowed(f"Only {fresh.system.owner.display_name} can answer for {fresh.system.name}.")
-    if fresh.is_signed:
-        raise Refused(f"{fresh.system.name} is signed. A signed attestation does not change.")
-    if not fresh.is_open or now >= (fresh.reopened_until or fresh.campaign.closes_at):
-        raise Refused(f"The campaign of {fresh.campaign.label} is closed. It takes no more answers.")
+    fresh.system = System.objects.select_related("owner", "unit").get(pk=system.pk)
     return fresh
+
+
+def refuse_settled(assignment: Assignment, now: datetime) -> None:
+    """Raises Refused once an assignment is signed or closed."""
+    if assignment.is_signed:
+        raise Refused(f"{assignment.system.name} is signed. A signed attestation does not change.")
+    if not assignment.is_open or now >= (assignment.reopened_until or assignment.campaign.closes_at):
+        raise Refused(f"The campaign of {assignment.campaign.label} is closed. It takes no more answers.")
 
 
 def _prepares(assignment: Assignment, actor: Person, section: str, now: datetime) -> bool:
@@ -134,17 +145,19 @@ def save_answers(
     return assignment
 
 
+def sections_that_apply(assignment: Assignment) -> tuple[Section, ...]:
+    """The sections of the campaign's frozen questions that apply to the assignment's frozen facts."""
+    return thawed(assignment.campaign.question_set, json.loads(assignment.snapshot.facts))
+
+
 def section_of(assignment: Assignment, slug: str) -> Section:
     """The section with this slug in the campaign's frozen questions. Raises KeyError for none."""
-    return {
-        section.slug: section
-        for section in thawed(assignment.campaign.question_set, json.loads(assignment.snapshot.facts))
-    }[slug]
+    return {section.slug: section for section in sections_that_apply(assignment)}[slug]
 
 
 def section_with(assignment: Assignment, question: str) -> Section:
     """The section that asks a question of this assignment. Raises KeyError for none."""
-    for section in thawed(assignment.campaign.question_set, json.loads(assignment.snapshot.facts)):
+    for section in sections_that_apply(assignment):
         if question in {asked.key for asked in section.questions}:
             return section
     raise KeyError(question)

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from apps.attestations.actions.answers import Stale, locked_assignment
 from apps.attestations.actions.declaring import declare_exceptions
+from apps.attestations.actions.delegation import end_with_signature
 from apps.attestations.actions.payload import answered_sections
 from apps.attestations.actions.reminders import withdraw_reminders
 from apps.attestations.models import Assignment, Signature
@@ -72,6 +73,7 @@ def sign(
         after=signed_facts(assignment, signature),
     )
     declare_exceptions(assignment, signature, sections, answers, cause=cause, now=now)
+    end_with_signature(assignment, actor=actor, cause=cause, now=now)
     return signature
 
 

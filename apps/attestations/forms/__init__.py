@@ -1,7 +1,5 @@
 """Forms: the questions of one section as fields, and the signature."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from allauth.core import ratelimit
@@ -10,102 +8,40 @@ from allauth.mfa.models import Authenticator
 from django import forms
 from django.http import HttpRequest
 
-from apps.attestations.questions import Question, Section, Value
-from apps.attestations.rules import Given, Problem, normal_date
+from apps.attestations.forms.questions import (
+    Conflict,
+    OptionField,
+    Posted,
+    QuestionField,
+    Shown,
+    conflicts_of,
+    in_words,
+    question_fields,
+    read_section,
+    read_version,
+    suggested_people,
+)
 from apps.common import clock
 from apps.people.models import Person
 from apps.people.requests import recent_confirmation
 from apps.people.rules import Confirmation, same_name
 
+__all__ = [
+    "Conflict",
+    "OptionField",
+    "Posted",
+    "QuestionField",
+    "Shown",
+    "SignForm",
+    "conflicts_of",
+    "in_words",
+    "question_fields",
+    "read_section",
+    "read_version",
+    "suggested_people",
+]
+
 CODES = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
-
-
-@dataclass(frozen=True)
-class OptionField:
-    """One radio, and the fields that stand under it."""
-
-    id: str
-    name: str
-    value: str
-    label: str
-    checked: bool
-    needs: str
-    given: Given
-
-    @property
-    def asks(self) -> str:
-        """What is added to the label, so that nobody is surprised."""
-        return "(you will be asked why)" if self.value == Value.CANNOT_ATTEST else ""
-
-
-@dataclass(frozen=True)
-class QuestionField:
-    """One question with its radios, what was given, and what is missing."""
-
-    number: int
-    question: Question
-    options: tuple[OptionField, ...]
-    errors: Mapping[str, str]
-
-    @property
-    def error(self) -> str:
-        return self.errors.get("value", "")
-
-
-def question_fields(
-    section: Section, answers: Mapping[str, Given], problems: Sequence[Problem] = ()
-) -> list[QuestionField]:
-    """The questions of a section, filled with what was given."""
-    fields = []
-    for number, question in enumerate(section.questions, start=1):
-        given = answers.get(question.key, Given())
-        errors = {problem.part: problem.text for problem in problems if problem.question == question.key}
-        options = tuple(_option(question, value, given) for value in question.values)
-        fields.append(QuestionField(number, question, options, errors))
-    return fields
-
-
-def _option(question: Question, value: str, given: Given) -> OptionField:
-    chosen = given.value == value
-    return OptionField(
-        id=f"{question.key}-{value}",
-        name=question.key,
-        value=value,
-        label=question.label_of(value),
-        checked=chosen,
-        needs=Value(value).needs,
-        given=given if chosen else Given(),
-    )
-
-
-def read_section(section: Section, data: Mapping[str, str]) -> dict[str, Given]:
-    """What was posted for each question: the chosen answer with the text that stands under it."""
-    return {question.key: _read(question, data) for question in section.questions}
-
-
-def _read(question: Question, data: Mapping[str, str]) -> Given:
-    value = data.get(question.key, "")
-    if value not in question.values:
-        return Given()
-    under = f"{question.key}-{value}"
-    if not Value(value).needs:
-        return Given(value)
-    return Given(
-        value,
-        _text(data, f"{under}-comment"),
-        _text(data, f"{under}-plan"),
-        normal_date(data.get(f"{under}-date", "")),
-    )
-
-
-def _text(data: Mapping[str, str], name: str) -> str:
-    return data.get(name, "").replace("\r\n", "\n").replace("\0", "").strip()
-
-
-def read_version(data: Mapping[str, str]) -> int:
-    """The version that a page was opened with; 0 for anything else than a number."""
-    text = data.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 class SignForm(forms.Form):

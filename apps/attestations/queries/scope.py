@@ -21,6 +21,7 @@ _BELOW = """s.unit_id IN (
         SELECT id FROM registry_unit WHERE code = ANY(%(scope_unit)s)
         UNION SELECT u.id FROM registry_unit u JOIN below b ON u.parent_id = b.id)
     SELECT id FROM below)"""
+_COVERED_SQL = "SELECT count(*) FROM registry_system s WHERE s.stage <> ALL(%(not_live)s) AND (<condition>)"
 
 
 def normal_scope(scope: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -58,7 +59,7 @@ def covered(scope: Mapping[str, Any]) -> int:
     condition, params = scope_sql(scope)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT count(*) FROM registry_system s WHERE s.stage <> ALL(%(not_live)s) AND ({condition})",
+            _COVERED_SQL.replace("<condition>", condition),
             {"not_live": [stage.value for stage in NOT_LIVE], **params},
         )
         return int(cursor.fetchone()[0])

@@ -2,16 +2,19 @@
 
 from apps.attestations.rules.answers import (
     COMMENT_LENGTH,
+    DATE_LENGTH,
     STORED_LENGTH,
     Given,
     Problem,
     declared,
     is_exception,
+    last_day,
     normal_date,
+    normalised,
     problems_of,
-    read_date,
     section_problems,
 )
+from apps.attestations.rules.contradictions import Against, contradiction
 from apps.attestations.rules.periods import (
     CHANGES,
     CRITICAL_EARLIER,
@@ -51,6 +54,7 @@ from apps.attestations.rules.states import (
     CampaignState,
     State,
 )
+from apps.common.dates import read_date
 
 # A mail lists every system up to LIST_ALL; above that the first LIST_FIRST and the number.
 LIST_ALL = 50
@@ -62,6 +66,7 @@ __all__ = [
     "CHANGES",
     "COMMENT_LENGTH",
     "CRITICAL_EARLIER",
+    "DATE_LENGTH",
     "EXCEPTION_DAYS",
     "EXCEPTION_TRANSITIONS",
     "FIRST_PREVIOUS",
@@ -80,6 +85,7 @@ __all__ = [
     "RUNNING",
     "SIGNED_STATES",
     "STORED_LENGTH",
+    "Against",
     "CampaignState",
     "Given",
     "Meaning",
@@ -90,11 +96,14 @@ __all__ = [
     "WorkingDay",
     "cadence_of",
     "canonical_facts",
+    "contradiction",
     "declared",
     "is_exception",
+    "last_day",
     "meaning_of",
     "moved_back",
     "normal_date",
+    "normalised",
     "problems_of",
     "read_date",
     "receipt_number",

@@ -1,8 +1,9 @@
 """The owner's desk: all sections of one system, one section, and the check before the signature."""
 
-import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -13,13 +14,24 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.attestations import queries
 from apps.attestations.actions import Stale, save_answers, sign, view_assignment
-from apps.attestations.facts import known
-from apps.attestations.forms import SignForm, question_fields, read_section, read_version
-from apps.attestations.models import Assignment
-from apps.attestations.questions import Section, thawed
+from apps.attestations.facts import change_words, drift, known, words_of
+from apps.attestations.forms import (
+    Shown,
+    SignForm,
+    conflicts_of,
+    in_words,
+    question_fields,
+    read_section,
+    read_version,
+    suggested_people,
+)
+from apps.attestations.models import Assignment, EvidenceFile
+from apps.attestations.queries.desk import facts_before, facts_now, held_against, people_in
+from apps.attestations.questions import Question, Section, Type, thawed, values_of
 from apps.attestations.rules import (
     Given,
     Problem,
+    contradiction,
     declared,
     is_exception,
     read_date,
@@ -28,6 +40,7 @@ from apps.attestations.rules import (
 )
 from apps.common import clock
 from apps.common.errors import Refused
+from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.people.rules import Confirmation
 from apps.registry.models import System
@@ -44,6 +57,7 @@ class Part:
     section: Section
     url: str
     done: bool
+    changed: bool = False
 
 
 class Desk:
@@ -56,22 +70,55 @@ class Desk:
         except Assignment.DoesNotExist as error:
             raise Http404 from error
         self.campaign, self.system = self.assignment.campaign, self.assignment.system
-        self.sections = thawed(self.campaign.question_set, self.facts)
-        self.answers = {answer.question: answer.given for answer in self.assignment.answers.all()}
         self.today = _today()
+        self.against = held_against(self.assignment, self.today)
+        self.sections = thawed(self.campaign.question_set, self.facts)
+        self.rows = {answer.question: answer for answer in self.assignment.answers.all()}
+        self.answers = {question: row.given for question, row in self.rows.items()}
 
     @property
     def is_owner(self) -> bool:
         return self.system.owner_id == self.person.pk
 
     @property
-    def facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads(self.assignment.snapshot.facts)
-        return facts
+    def facts(self) -> Mapping[str, Any]:
+        return self.against.facts
+
+    @property
+    def delta(self) -> str:
+        return str(self.assignment.delta)
+
+    @cached_property
+    def before(self) -> dict[str, Any] | None:
+        """What was frozen the last time, where something differs. One query, or none."""
+        return facts_before(self.assignment.snapshot) if self.against.changes else None
+
+    @cached_property
+    def people(self) -> dict[str, Person]:
+        """Who is named in the answers."""
+        return people_in(self.answers.values())
+
+    @cached_property
+    def drift(self) -> list[tuple[str, str, str]]:
+        """What is otherwise on the register than when the campaign opened: (name, then, now)."""
+        return drift(self.facts, facts_now(self.system))
 
     def problems(self, section: Section) -> list[Problem]:
         """What is missing in a section."""
-        return section_problems(section, self.answers, today=self.today)
+        return section_problems(section, self.answers, today=self.today, against=self.against)
+
+    def contradictions(self, section: Section, answers: Mapping[str, Given]) -> dict[str, str]:
+        """What the facts say against the answers of a section, by question."""
+        found = {
+            question.key: contradiction(question, answers[question.key].value, answers[question.key].day, self.against)
+            for question in section.asked(values_of(answers))
+            if question.key in answers
+        }
+        return {key: said for key, said in found.items() if said}
+
+    def is_changed(self, section: Section) -> bool:
+        """Whether something that the section is about differs from the last time."""
+        return any(fact.changed for fact in known(section, self.facts, changes=self.against.changes))
 
     def url(self, name: str, **more: str) -> str:
         """A page of this assignment."""
@@ -80,7 +127,9 @@ class Desk:
 
     def context(self) -> dict[str, Any]:
         """What every page of an assignment shows."""
-        parts = [Part(s, self.url("section", slug=s.slug), not self.problems(s)) for s in self.sections]
+        parts = [
+            Part(s, self.url("section", slug=s.slug), not self.problems(s), self.is_changed(s)) for s in self.sections
+        ]
         return {
             "assignment": self.assignment,
             "campaign": self.campaign,
@@ -88,10 +137,12 @@ class Desk:
             "parts": parts,
             "done": sum(part.done for part in parts),
             "ready": all(part.done for part in parts),
-            "saved_at": max((a.saved_at for a in self.assignment.answers.all()), default=None),
+            "saved_at": max((row.saved_at for row in self.rows.values()), default=None),
             "overdue": (self.today - self.assignment.due_on).days,
             "interim": self.system.owner_basis == System.Basis.INTERIM,
             "moved": self.assignment.person if self.assignment.person_id != self.system.owner_id else None,
+            "delta": self.delta,
+            "changes": change_words(self.against.changes),
             "today": self.today,
         }
 
@@ -116,7 +167,7 @@ def assignment(request: HttpRequest, code: str, key: str) -> HttpResponse:
         return desk
     context = desk.context()
     following = next((part.url for part in context["parts"] if not part.done), desk.url("check"))
-    return render(request, "attestations/assignment.html", context | {"following": following})
+    return render(request, "attestations/assignment.html", context | {"following": following, "drift": desk.drift})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -130,7 +181,7 @@ def section(request: HttpRequest, code: str, key: str, slug: str) -> HttpRespons
         raise Http404
     if request.method == "POST":
         return _save(request, desk, part)
-    view_assignment(desk.assignment, actor=desk.person, now=clock.now())
+    view_assignment(desk.assignment, actor=desk.person, now=clock.now(), section=part.slug)
     problems = desk.problems(part) if "errors" in request.GET else []
     return _section_page(request, desk, part, desk.answers, problems=problems)
 
@@ -143,23 +194,28 @@ def _too_late(request: HttpRequest, page: HttpResponse) -> HttpResponse:
 
 
 def _save(request: HttpRequest, desk: Desk, part: Section) -> HttpResponse:
-    given, now = read_section(part, request.POST), clock.now()
+    posted, now = read_section(part, request.POST), clock.now()
     autosave = bool(request.headers.get("X-Autosave"))
     try:
         saved = save_answers(
-            desk.assignment, part.slug, given, version=read_version(request.POST), actor=desk.person, now=now
+            desk.assignment, part.slug, posted.kept, version=read_version(request.POST), actor=desk.person, now=now
         )
     except Stale as error:
         if autosave:
             return JsonResponse({"conflict": str(error), "version": error.version}, status=409)
-        return _section_page(request, desk, part, given, stale=error, status=409)
+        return _section_page(request, desk, part, posted.typed, stale=error, status=409)
     except Refused as error:
         if autosave:
             return JsonResponse({"conflict": str(error)}, status=409)
-        return _section_page(request, desk, part, given, refused=str(error), status=422)
+        return _section_page(request, desk, part, posted.typed, refused=str(error), status=422)
     if autosave:
         return _saved(saved.version, now)
-    return redirect(_following(request, desk, part))
+    fresh = Desk(request, desk.campaign.code, desk.system.key)
+    if posted.problems:
+        return _section_page(
+            request, fresh, part, {**fresh.answers, **posted.typed}, problems=posted.problems, status=422
+        )
+    return redirect(_asks_more(request, fresh, part) or _following(request, desk, part))
 
 
 def _saved(version: int, now: datetime) -> JsonResponse:
@@ -167,6 +223,20 @@ def _saved(version: int, now: datetime) -> JsonResponse:
     response = JsonResponse({"saved_at": at.isoformat(), "version": version})
     response["X-Saved-At"], response["X-Version"] = f"{at:%H:%M}", str(version)
     return response
+
+
+def _asks_more(request: HttpRequest, desk: Desk, part: Section) -> str:
+    """The section again, where the answers just saved raise a question that the page did not show. Once for each:
+    who leaves it empty then goes on, and is asked again before the signature."""
+    shown = set(request.POST.get("shown", "").split())
+    asked = {question.key: question for question in part.asked(values_of(desk.answers))}
+    missing = {problem.question for problem in desk.problems(part) if asked[problem.question].when is not None}
+    contradicted = {f"{problem.question}!" for problem in desk.problems(part) if problem.part == "explanation"}
+    fresh = sorted((missing | contradicted) - shown)
+    if not fresh:
+        return ""
+    returns = "&return=check" if request.POST.get("return") == "check" else ""
+    return f"{desk.url('section', slug=part.slug)}?more=1{returns}#{fresh[0].rstrip('!')}"
 
 
 def _following(request: HttpRequest, desk: Desk, part: Section) -> str:
@@ -181,40 +251,82 @@ def _section_page(
     request: HttpRequest,
     desk: Desk,
     part: Section,
-    answers: dict[str, Given],
+    answers: Mapping[str, Given],
     *,
-    problems: list[Problem] | None = None,
+    problems: Sequence[Problem] = (),
     stale: Stale | None = None,
     refused: str = "",
     status: int = 200,
 ) -> HttpResponse:
     place = desk.sections.index(part)
     source = request.POST if request.method == "POST" else request.GET
+    facts = known(part, desk.facts, changes=desk.against.changes, before=desk.before)
+    contradictions = desk.contradictions(part, answers)
     context = desk.context() | {
         "section": part,
         "text": part.text.format(name=desk.system.name),
         "number": place + 1,
-        "known": known(part, desk.facts),
-        "fields": question_fields(part, answers, problems or []),
-        "problems": problems or [],
+        "known": facts if desk.delta == "new" else [fact for fact in facts if fact.changed],
+        "unchanged": [] if desk.delta == "new" else [fact for fact in facts if not fact.changed],
+        "drift": [row for row in desk.drift if row[0] in {fact.term for fact in facts}],
+        "fields": question_fields(part, _shown(desk, part, answers, problems, contradictions, stale)),
+        "problems": problems,
         "version": stale.version if stale else desk.assignment.version,
+        "shown": " ".join(
+            [q.key for q in part.asked(values_of(answers)) if q.when] + [f"{key}!" for key in contradictions]
+        ),
+        "more": "more" in request.GET,
         "stale": stale,
         "refused": refused,
+        "people": suggested_people() if _names_people(part) else [],
         "back": desk.url("section", slug=desk.sections[place - 1].slug) if place else desk.url("assignment"),
         "returns": "check" if source.get("return") == "check" else "",
     }
     return render(request, "attestations/section.html", context, status=status)
 
 
+def _names_people(part: Section) -> bool:
+    """Whether a field of this section can name a person: of its own, or as who carries a plan out."""
+    return any(question.type == Type.PERSON or "no" in question.values for question in part.questions)
+
+
+def _shown(
+    desk: Desk,
+    part: Section,
+    answers: Mapping[str, Given],
+    problems: Sequence[Problem],
+    contradictions: Mapping[str, str],
+    stale: Stale | None,
+) -> Shown:
+    newer = stale.newer if stale else ()
+    people = people_in([*answers.values(), *desk.answers.values()])
+    files: dict[str, tuple[EvidenceFile, ...]] = {}
+    if any(question.type == Type.EVIDENCE for question in part.questions):
+        for file in desk.assignment.evidence.filter(removed_at=None):
+            files[file.question] = (*files.get(file.question, ()), file)
+    return Shown(
+        answers=answers,
+        problems=problems,
+        people=people,
+        facts={q.key: words_of(q.fact, desk.facts) for q in part.questions if q.type == Type.CONFIRM_FACT},
+        contradictions=contradictions,
+        conflicts=conflicts_of(part, newer, answers, people),
+        files=files,
+    )
+
+
 @dataclass(frozen=True)
 class Line:
     """One answer in the list before the signature."""
 
+    key: str
     short: str
     label: str
     given: Given
     exception: bool
     problem: str
+    contradiction: str
+    owner: str
 
     @property
     def plan_date(self) -> Any:
@@ -225,13 +337,21 @@ def _lines(desk: Desk, part: Section) -> list[Line]:
     problems: dict[str, str] = {}
     for problem in desk.problems(part):
         problems.setdefault(problem.question, problem.text)
-    lines = []
-    for question in part.questions:
-        given = desk.answers.get(question.key, Given())
-        label = question.label_of(given.value) if given.value else ""
-        flag = is_exception(given.value)
-        lines.append(Line(question.short, label, given, flag, problems.get(question.key, "")))
-    return lines
+    said = desk.contradictions(part, desk.answers)
+    return [
+        _line(desk, question, problems.get(question.key, ""), said.get(question.key, ""))
+        for question in part.asked(values_of(desk.answers))
+    ]
+
+
+def _line(desk: Desk, question: Question, problem: str, said: str) -> Line:
+    given = desk.answers.get(question.key, Given())
+    label = ""
+    if given.value:
+        label = question.label_of(given.value) if question.is_chosen else in_words(question, given, desk.people)
+    owner = desk.people.get(given.plan_owner)
+    name = owner.display_name if owner else ""
+    return Line(question.key, question.short, label, given, is_exception(given.value), problem, said, name)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -284,6 +404,8 @@ def _check_page(
         "groups": groups,
         "show_problems": problems,
         "exceptions": exceptions,
+        "contradicted": sum(bool(line.contradiction) for _, _, lines, _ in groups for line in lines),
+        "drift": desk.drift,
         "statement": statement(desk.system.name, interim=interim, exceptions=exceptions),
     }
     return render(request, "attestations/check.html", context, status=status)
