@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from apps.attestations.models import Answer, Assignment, EvidenceFile
 from apps.attestations.rules import OPEN_STATES
@@ -46,7 +47,7 @@ def follow(assignment: Assignment, *, now: datetime) -> Assignment:
         campaign=assignment.campaign, system=system, snapshot=assignment.snapshot, person=system.owner,
         owner_basis=system.owner_basis, tier=assignment.tier, unit_id=assignment.unit_id, due_on=assignment.due_on,
         delta=assignment.delta, sampled=assignment.sampled, predecessor=assignment,
-        because=_because(assignment), state=state, round=assignment.round, opened_at=now,
+        because=_because(assignment, system), state=state, round=assignment.round, opened_at=now,
         reopened_until=assignment.reopened_until, version=assignment.version,
     )  # fmt: skip
     fresh.save(force_insert=True)
@@ -75,10 +76,11 @@ def follow(assignment: Assignment, *, now: datetime) -> Assignment:
     return fresh
 
 
-def _because(assignment: Assignment) -> str:
+def _because(assignment: Assignment, system: System) -> str:
     if not assignment.person.is_active:
         return Assignment.Because.LEAVER
-    agreed = assignment.reassignments.filter(state="accepted").exists()
+    said_yes = Q(state="accepted") | Q(nomination__state="accepted")
+    agreed = assignment.reassignments.filter(said_yes, to_person=system.owner_id).exists()
     return Assignment.Because.REASSIGNED if agreed else Assignment.Because.OWNER_CHANGED
 
 

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from apps.attestations.models import Assignment, Delegation
 from apps.attestations.questions import Section
-from apps.attestations.rules import Problem
+from apps.attestations.rules import OPEN_STATES, Problem
 from apps.people.models import Person
 
 
@@ -25,6 +25,16 @@ def prepared_by(person: Person, *, today: date) -> Q:
     """The assignments that a person prepares today, as a condition on assignments."""
     mine = Delegation.objects.filter(preparer=person, ended_at=None, until__gte=today)
     return Q(pk__in=mine.values("assignment"))
+
+
+def over(*, today: date) -> QuerySet[Delegation]:
+    """What is still noted as running, and is over: its day, its preparer or its assignment is."""
+    return (
+        Delegation.objects.filter(ended_at=None)
+        .filter(Q(until__lt=today) | Q(preparer__is_active=False) | ~Q(assignment__state__in=OPEN_STATES))
+        .select_related("assignment__system")
+        .order_by("pk")
+    )
 
 
 def covers(delegation: Delegation, slug: str) -> bool:

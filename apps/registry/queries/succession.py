@@ -49,6 +49,12 @@ class Succession:
             raise Refused("Nobody holds the governance mandate yet. Run the first start before registering systems.")
         return people[chosen.person_id], steps
 
+    def heads(self, unit_id: int) -> list[Person]:
+        """Everybody above a unit who can act, nearest first: the heads, then the mandate holder."""
+        people: dict[str, Person] = {}
+        found = list(self._candidates(unit_id, None, people))
+        return [people[one.person_id] for one in found if one.can_act and one.person_id]
+
     def _candidates(self, unit_id: int, last_owner: Person | None, people: dict[str, Person]) -> Iterator[Candidate]:
         if last_owner is not None:
             name = last_owner.display_name

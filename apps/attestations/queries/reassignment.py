@@ -1,0 +1,84 @@
+"""Reading who was asked to take an attestation over, and what nobody wants."""
+
+from datetime import date, datetime
+
+from django.db.models import QuerySet
+
+from apps.attestations.models import Assignment, Campaign, Reassignment
+from apps.people.models import Person
+from apps.people.queries import acting_for
+from apps.registry.queries.succession import Succession
+
+State = Reassignment.State
+
+
+def open_reassignment(assignment: Assignment) -> Reassignment | None:
+    """Whom somebody asked to take an assignment over, while the answer is open."""
+    return (
+        assignment.reassignments.filter(state=State.OPEN)
+        .select_related("from_person", "to_person", "asked", "requested_by", "nomination")
+        .first()
+    )
+
+
+def passed_on_before(assignment: Assignment) -> QuerySet[Reassignment]:
+    """What was answered, of this assignment and of those that it follows, newest first."""
+    chain, before = [assignment.pk], assignment.predecessor
+    while before is not None:
+        chain.append(before.pk)
+        before = before.predecessor
+    return (
+        Reassignment.objects.filter(assignment__in=chain)
+        .exclude(state=State.OPEN)
+        .select_related("from_person", "to_person", "answered_by", "requested_by")
+        .order_by("-pk")
+    )
+
+
+def to_answer(person: Person) -> QuerySet[Reassignment]:
+    """What waits for a person's answer: to take over, or to find somebody."""
+    return (
+        Reassignment.objects.filter(asked=person, state=State.OPEN)
+        .select_related("assignment__campaign", "assignment__system", "from_person", "to_person")
+        .order_by("answer_by", "pk")
+    )
+
+
+def late(*, today: date) -> QuerySet[Reassignment]:
+    """What was not answered in time and did not go up yet."""
+    return (
+        Reassignment.objects.filter(state=State.OPEN, answer_by__lt=today, escalated_at=None)
+        .select_related("assignment__system")
+        .order_by("pk")
+    )
+
+
+def settled_elsewhere() -> QuerySet[Reassignment]:
+    """Open ones whose nomination was answered somewhere else, or whose assignment is not open any more."""
+    rows = Reassignment.objects.filter(state=State.OPEN).select_related("assignment__system")
+    return (
+        rows.exclude(nomination__state="open").exclude(nomination=None)
+        | rows.exclude(assignment__state__in=("pending", "in_progress", "changes_requested"))
+    ).order_by("pk")
+
+
+def gaps_in_progress(campaign: Campaign) -> QuerySet[Reassignment]:
+    """Systems of a campaign whose owner says that they are not theirs, while nobody is named: gaps in progress."""
+    return (
+        Reassignment.objects.filter(assignment__campaign=campaign, state=State.OPEN, to_person=None)
+        .select_related("assignment__system", "from_person", "asked")
+        .order_by("answer_by", "pk")
+    )
+
+
+def above(assignment: Assignment, *people: Person, now: datetime) -> Person | None:
+    """Who acts for the nearest head above a system who is none of these people, else for the mandate holder.
+
+    None where nobody is left.
+    """
+    taken = {person.pk for person in people}
+    for head in Succession(now).heads(assignment.system.unit_id):
+        acts = acting_for(head, now).acts
+        if head.pk not in taken and acts.pk not in taken:
+            return acts
+    return None
