@@ -9,8 +9,9 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.text import Truncator
 
-from apps.attestations.models import Assignment
+from apps.attestations.models import Assignment, AttestationException
 from apps.attestations.queries import status_by_system, waiting_for
+from apps.attestations.queries.duties import Reviews, decide_by, duties_of
 from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Period
 from apps.common.clock import local_date, zone_named
@@ -39,7 +40,8 @@ NAME_SHOWN = 90
 class Need:
     """One duty: what, by when, and the next action."""
 
-    kind: str  # attestation | nomination | handover | finding | letters | charter | leaver
+    # attestation | nomination | handover | finding | letters | charter | leaver | review | exception
+    kind: str
     title: str
     text: str
     due_on: date
@@ -116,18 +118,67 @@ def home_page(person: Person, now: datetime) -> HomePage:
     needs += letters
     charter = [_charter(seat, today) for seat in seats_to_sign(person)]
     leavers = [_leaver(case, today) for case in open_cases_of(person)[:SHOWN]]
-    needs += charter + leavers
+    reviews = _reviews(person, now, today)
+    needs += charter + leavers + reviews
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
         needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations + nominated + findings + len(handovers) + len(letters) + len(charter) + len(leavers),
+        needs_total=attestations
+        + nominated
+        + findings
+        + len(handovers)
+        + len(letters)
+        + len(charter)
+        + len(leavers)
+        + len(reviews),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
         nominations_left=max(nominated - SHOWN, 0),
         period=period,
+    )
+
+
+def _reviews(person: Person, now: datetime, today: date) -> list[Need]:
+    """What others signed and waits for this person, exceptions to decide, own plans that were refused."""
+    duties = duties_of(person, now)
+    needs = [_to_review(one, today) for one in duties.reviews]
+    for one in duties.decisions:
+        by = one.signature.signer.display_name
+        needs.append(_of_exception(one, f"Decide: {_short(one.description)}", f"{by} declared it.", "Decide", today))
+    for one in duties.refused:
+        text = _short(one.decision_note)
+        needs.append(_of_exception(one, f"Propose another plan: {_short(one.description)}", text, "Propose", today))
+    return needs
+
+
+def _to_review(one: Reviews, today: date) -> Need:
+    n, label = one.count, one.campaign.label
+    what = f"{n:,} {label} {'sample' if one.sample else 'attestation'}{'' if n == 1 else 's'}"
+    return Need(
+        kind="review",
+        title=f"Re-perform {what}" if one.sample else f"Review {what}",
+        text="Answer the questions again, independently." if one.sample else "Signed by others. Accept, or send back.",
+        due_on=one.due_on,
+        today=today,
+        url=reverse("attestations:reviews", args=[one.campaign.code]),
+        action="Review",
+        about=f"{label} {'samples' if one.sample else 'attestations'}",
+    )
+
+
+def _of_exception(one: AttestationException, title: str, text: str, action: str, today: date) -> Need:
+    return Need(
+        kind="exception",
+        title=title,
+        text=text,
+        due_on=one.due_on if action == "Propose" else decide_by(one),
+        today=today,
+        url=reverse("attestations:exception", args=[one.pk]),
+        action=action,
+        about=_short(one.description),
     )
 
 
