@@ -78,8 +78,9 @@ def _periods(template: CampaignTemplate, scene: Scene) -> list[Period]:
 
 
 def _unasked(scene: Scene) -> Look:
-    """Frozen, but nobody has to answer. That nobody has to twice is a unique constraint."""
-    current = Assignment.objects.filter(snapshot=OuterRef("pk")).exclude(state=Assignment.State.REASSIGNED)
+    """Frozen, but nobody has to answer. That nobody has to twice is a unique constraint, whose index this uses."""
+    whole = {"campaign": OuterRef("campaign"), "system": OuterRef("system"), "snapshot": OuterRef("pk")}
+    current = Assignment.objects.filter(**whole).exclude(state=Assignment.State.REASSIGNED)
     rows = ScopeSnapshot.objects.filter(~Exists(current), campaign__state__in=RUNNING)
 
     def words(one: ScopeSnapshot) -> Example:
