@@ -1,9 +1,10 @@
 """`python -m benchmarks`: every measurement of the project, one after the other."""
 
-from benchmarks import blind_spots, findings, imports, leavers, pages
+from benchmarks import blind_spots, findings, imports, leavers, opening, pages
 
 pages.main()
 blind_spots.main()
 imports.main()
 leavers.main()
 findings.main()
+opening.main()

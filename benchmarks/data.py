@@ -74,13 +74,6 @@ FROM (SELECT gen_random_uuid() AS id, s.id AS system, k.kind
       FROM registry_system s, unnest(ARRAY['system.registered', 'system.changed']) AS k(kind)) AS made;
 """
 
-_ASSIGNMENTS_SQL = """
-INSERT INTO attestations_assignment (campaign_id, system_id, person_id, owner_basis, tier, unit_id, due_on, state,
-    version)
-SELECT %(campaign)s, id, owner_id, owner_basis, tier, unit_id, %(now)s::date + 14, 'pending', 0
-FROM registry_system WHERE stage NOT IN ('proposed', 'retired');
-"""
-
 
 def load(systems: int) -> dict[str, Any]:
     """Fill an empty, migrated database in one transaction; returns session cookies and some keys."""
@@ -94,7 +87,7 @@ def load(systems: int) -> dict[str, Any]:
 
     now = clock.now() - timedelta(days=3)
     with transaction.atomic():
-        _start(now)
+        start(now)
         facts: dict[str, Any] = {
             "now": now,
             "half": HALF,
@@ -107,12 +100,13 @@ def load(systems: int) -> dict[str, Any]:
             for statements in (_PEOPLE_SQL, _SYSTEMS_SQL, _EVENTS_SQL):
                 for statement in filter(str.strip, statements.split(";\n")):
                     cursor.execute(statement, facts)
-            cursor.execute(_ASSIGNMENTS_SQL, {**facts, "campaign": _campaign(now)})
         _grant()
+        _campaign(now)
     return {"cookie": settings.SESSION_COOKIE_NAME, "sessions": {who: _session(who) for who in (READER, HALF)}}
 
 
-def _start(now: Any) -> None:
+def start(now: Any) -> None:
+    """Somebody who holds the mandate, and an auditor who reads everything."""
     from apps.audit.rules import COMMAND
     from apps.people.actions import grant_role, provision_person
     from apps.people.rules import RoleName
@@ -126,16 +120,18 @@ def _start(now: Any) -> None:
     grant_role(reader, RoleName.AUDITOR, actor=COMMAND, now=now)
 
 
-def _campaign(now: Any) -> int:
-    from apps.attestations.models import Campaign
-    from apps.attestations.questions import frozen
+def _campaign(now: Any) -> None:
+    """A campaign over all of them that is open today."""
+    from apps.attestations.actions import open_campaign
+    from apps.attestations.queries import closing_moment, dates_of
+    from apps.attestations.rules import Period
+    from apps.audit.rules import COMMAND
+    from apps.common.clock import local_date
 
-    day = now.date() + timedelta(days=14)
-    campaign = Campaign.objects.create(
-        period="2026Q4", opens_at=now, opened_at=now, opened_by="benchmark", due_critical_on=day, due_high_on=day,
-        due_on=day, closes_at=now + timedelta(days=30), scope_hash="", question_set=frozen(),
-    )  # fmt: skip
-    return campaign.pk
+    period = Period.of(local_date(now))
+    while closing_moment(dates_of(period)) <= now + timedelta(days=4):
+        period = period.next()
+    open_campaign(str(period), actor=COMMAND, now=now)
 
 
 def _grant() -> None:
