@@ -24,6 +24,9 @@ from apps.registry.actions.charter import draft_charter
 from apps.registry.actions.imports import receive_import
 from apps.registry.models import System
 from apps.registry.rules.imports import template_csv
+from tests.attestations.after import EXCEPTION
+from tests.attestations.signed import assignment_of
+from tests.attestations.signed import sign as attested
 from tests.cast import Cast
 from tests.factories import NOW, a_system
 from tests.factories.matrices import asked_for_an_a
@@ -144,7 +147,14 @@ PAGES: dict[str, str] = {
     "readiness:board": READS_BOARD,
     "attestations:campaigns": EVERYBODY,
     "attestations:campaign": READS_CAMPAIGNS,
+    "attestations:exceptions": EVERYBODY,
+    # Of an exception that Ada declared: she, her unit's head, and who reads campaigns.
+    "attestations:exception": OWNER_AND_READERS,
     "attestations:export": READS_CAMPAIGNS,
+    "attestations:reviews": READS_CAMPAIGNS,
+    # Nothing is signed yet: nobody reviews it.
+    "attestations:review": "L L 404 404 404 404 404 404",
+    "attestations:sample": "L L 404 404 404 404 404 404",
     "attestations:figures": READS_CAMPAIGNS,
     "attestations:quality": READS_CAMPAIGNS,
     "attestations:report": READS_CAMPAIGNS,
@@ -200,7 +210,10 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     nominated = registry.nominate_owner(a_system(cast, key="SYS-OPEN"), cast.ada, actor=cast.mara, now=NOW)
     handed_over = begin(cast, a_system(cast, key="SYS-HAND", owner=cast.ada), cast.nils, now=NOW + timedelta(hours=1))
     view = registry.save_view(name="Mine", query="q=x", shared=False, actor=cast.mara, now=NOW)
-    open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
+    excepted = a_system(cast, key="SYS-EXC", owner=cast.ada, now=NOW - timedelta(days=8))
+    campaign, _ = open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
+    attested(assignment_of(campaign, excepted.key), cast.ada, NOW, kill_switch=EXCEPTION)
+    exception = AttestationException.objects.get()
     run = receive_import(
         file_name="x.csv",
         content=template_csv().replace("DOE", "claims").encode(),
@@ -236,6 +249,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "token_id": {"token_id": token.pk},
         "session_id": {"session_id": 1},
         "event_id": {"event_id": AuditEvent.objects.latest("ts_us").pk},
+        "exception_id": {"exception_id": exception.pk},
         "key": {"key": "SYS-ADA"},
         "code": {"code": "2026Q4"},
         "other": {"other": "2026Q4"},
