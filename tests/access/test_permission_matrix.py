@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from apps.access.actions import issue_token
 from apps.attestations.actions import open_campaign
 from apps.attestations.actions.documents import request_report
-from apps.attestations.models import Campaign
+from apps.attestations.models import AttestationException, Campaign
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file

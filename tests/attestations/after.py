@@ -18,7 +18,7 @@ from tests.attestations.test_signing import LATER, answer, sign
 from tests.attestations.world import NOW, PERIOD, register
 
 NEXT = LATER + timedelta(hours=1)
-EXCEPTION = Given("no", "Nobody tried", "We test it on the copy", "2026-12-11")
+EXCEPTION = Given("no", "Nobody tried", "We test it on the copy", "2026-12-11", "medium", "On call")
 
 
 def confirmed(person: Any, now: Any = NEXT, **more: Any) -> dict[str, Any]:
@@ -38,11 +38,13 @@ def opened(cast: Any, *keys: str, sample: str = DECOY, **fields: Any) -> Campaig
     for key in keys:
         register(cast, key, owner=owner, **fields)
     register(cast, DECOY, owner=cast.nils)
-    with patch("apps.attestations.actions.campaigns.secrets.token_hex", return_value=_seed(sample, (*keys, DECOY))):
+    with patch(
+        "apps.attestations.actions.campaigns.secrets.token_hex", return_value=seed_that_draws(sample, (*keys, DECOY))
+    ):
         return actions.open_campaign(PERIOD, actor=COMMAND, now=NOW)[0]
 
 
-def _seed(drawn: str, keys: tuple[str, ...]) -> str:
+def seed_that_draws(drawn: str, keys: tuple[str, ...]) -> str:
     """A seed that draws this system first."""
     for number in range(10_000):
         seed = f"{number:064x}"

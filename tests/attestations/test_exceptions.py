@@ -45,7 +45,7 @@ def test_each_exception_is_a_row_and_a_finding(cast: Any) -> None:
     assert (first.question, first.severity, first.plan) == ("drills", "high", "Find out, and answer the question.")
     assert first.due_on == date(2027, 1, 9)
     assert (second.question, second.severity, second.due_on) == ("kill_switch", "medium", date(2026, 12, 11))
-    assert (second.owner, second.state, second.control) == (cast.ada, "requested", "")
+    assert (second.owner, second.state, second.control) == (cast.ada, "requested", "On call")
     finding = second.finding
     assert finding is not None
     assert (finding.code, finding.person, finding.due_on) == ("attestation.exception", cast.ada, date(2026, 12, 11))
@@ -164,7 +164,8 @@ def test_a_later_day_is_granted_by_another_and_counted(cast: Any) -> None:
 def test_signed_anew_the_finding_goes_on_under_the_new_exception(cast: Any) -> None:
     exception = approved(cast)
     request_changes(found("one"), note="Which copy?", actor=cast.una, now=NEXT)
-    assignment = answer(found("one"), cast.ada, kill_switch=Given("no", "Nobody dared", "Test", "2026-12-01"))
+    again = Given("no", "Nobody dared", "Test", "2026-12-01", "high", "None")
+    assignment = answer(found("one"), cast.ada, kill_switch=again)
     sign(assignment, cast.ada)
     old = AttestationException.objects.get(pk=exception.pk)
     new = AttestationException.objects.exclude(pk=exception.pk).get()

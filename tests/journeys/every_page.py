@@ -6,6 +6,8 @@ from typing import Any
 
 from apps.access.actions import issue_token
 from apps.attestations.actions import open_campaign
+from apps.attestations.models import AttestationException
+from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common import clock
@@ -21,6 +23,8 @@ from apps.registry.actions.imports import receive_import
 from apps.registry.models import System
 from apps.registry.queries.raci_scope import Scope
 from apps.registry.rules.imports import template_csv
+from tests.attestations.signed import assignment_of
+from tests.attestations.signed import sign as attested
 from tests.cast import Cast
 from tests.factories import a_system, set_letters
 from tests.factories.matrices import asked_for_an_a
@@ -54,6 +58,7 @@ def every_page() -> Pages:
         "dov": ["/", "/systems/", "/ownership/", "/attestations/"],
         "cleo": [],
         "lea": [],
+        "una": [],
     }
     for part in parts:
         for reader, paths in part(world).items():
@@ -199,11 +204,39 @@ def _findings(w: World) -> Pages:
     }
 
 
+def _exception(w: World) -> Given:
+    day = w.later(480).date().isoformat()
+    return Given("no", "Nobody tried", "We test it on the copy", day, "medium", "Somebody watches")
+
+
 def _attestations(w: World) -> Pages:
-    open_campaign("2026Q4", actor=COMMAND, now=w.later(4))
+    clean, odd, critical = (
+        a_system(w.cast, key=key, owner=w.cast.ada, tier=tier, now=w.now)
+        for key, tier in (("SYS-REV", "medium"), ("SYS-ODD", "medium"), ("SYS-CRIT", "critical"))
+    )
+    opened, _ = open_campaign("2026Q4", actor=COMMAND, now=w.later(4))
+    for system, special in ((clean, {}), (odd, {"kill_switch": _exception(w)}), (critical, {})):
+        attested(assignment_of(opened, system.key), w.cast.ada, w.later(5), **special)
+    exception = f"/attestations/exceptions/{AttestationException.objects.get().pk}/"
     campaign = "/attestations/2026Q4/"
     return {
-        "mara": ["/attestations/", campaign, f"{campaign}quality/", f"{campaign}report/", f"{campaign}remind/",
-                 f"{campaign}SYS-ADA/remind/", f"{campaign}SYS-ADA/escalate/"],
-        "ada": ["/attestations/", f"{campaign}snooze/", f"{campaign}SYS-ADA/ownership/", f"{campaign}SYS-ADA/check/"],
+        "una": ["/", f"{campaign}reviews/", f"{campaign}SYS-ODD/review/", "/attestations/exceptions/", exception],
+        "cleo": [f"{campaign}reviews/", f"{campaign}SYS-CRIT/sample/", exception],
+        "mara": [
+            "/attestations/",
+            campaign,
+            f"{campaign}quality/",
+            f"{campaign}report/",
+            f"{campaign}remind/",
+            f"{campaign}SYS-ADA/remind/",
+            f"{campaign}SYS-ADA/escalate/",
+        ],
+        "ada": [
+            "/attestations/",
+            f"{campaign}snooze/",
+            f"{campaign}SYS-ADA/ownership/",
+            f"{campaign}SYS-ADA/check/",
+            exception,
+            "/attestations/exceptions/?state=all",
+        ],
     }

@@ -297,8 +297,11 @@ def follow_findings(*, now: datetime, actor: Actor = SCHEDULER, limit: int = 500
 @transaction.atomic
 def follow_finding(exception: AttestationException, *, now: datetime, actor: Actor = SCHEDULER) -> bool:
     """As `follow_findings`, for one. Returns whether it changed."""
+    moved = AttestationException.objects.filter(_moved(now), pk=exception.pk)
+    if not moved.exists():  # most often so: then nothing is locked
+        return False
     exception = locked_exception(exception)
-    if not AttestationException.objects.filter(_moved(now), pk=exception.pk).exists():
+    if not moved.exists():
         return False
     finding, before = exception.finding, exception.state
     if finding is not None and finding.state == Finding.State.CLOSED and before != State.VERIFIED:

@@ -138,9 +138,9 @@ class ExceptionDesk:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def exception(request: HttpRequest, number: int) -> HttpResponse:
+def exception(request: HttpRequest, exception_id: int) -> HttpResponse:
     """Who, what, by when, the plan, the finding, later days, what happened; and the one next action."""
-    desk = ExceptionDesk(request, number)
+    desk = ExceptionDesk(request, exception_id)
     wants = request.POST.get("do", "") if request.method == "POST" else ""
     made = desk.offered(request.POST, wants)
     if request.method != "POST":
@@ -155,7 +155,7 @@ def exception(request: HttpRequest, number: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, said)
-            return redirect("attestations:exception", number=number)
+            return redirect("attestations:exception", exception_id)
     return desk.render(made, failed=form, status=422)
 
 
