@@ -97,9 +97,9 @@ class Signature(models.Model):
                 | ~Q(kind__in=["attestation", "supplement"]) & Q(signer_basis="", assigned_name=""),
                 name="signature_known_basis",
             ),
+            # A correction names what it corrects; what is attested after the end had nothing before it (trigger).
             models.CheckConstraint(
-                condition=Q(kind="supplement", corrects__isnull=False) | ~Q(kind="supplement") & Q(corrects=None),
-                name="signature_corrects_another",
+                condition=Q(kind="supplement") | Q(corrects=None), name="signature_corrects_another"
             ),
             models.CheckConstraint(
                 condition=Q(batch=None, batch_size=1) | Q(batch__isnull=False, batch_size__gt=1),
