@@ -136,7 +136,7 @@ def test_a_note_is_needed(cast: Any) -> None:
 
 def test_many_are_accepted_with_one_ceremony(cast: Any) -> None:
     opened(cast, "one", "two", "three")
-    rows = [signed(cast, key) for key in ("one", "two", "three")]
+    rows = [signed(cast, key, known=True) for key in ("one", "two", "three")]
     reviews = accept_many(rows, **confirmed(cast.una))
     assert len(reviews) == 3
     signature = Signature.objects.get(kind="acceptance")
@@ -148,7 +148,7 @@ def test_many_are_accepted_with_one_ceremony(cast: Any) -> None:
 
 def test_what_needs_a_look_is_in_no_batch(cast: Any) -> None:
     opened(cast, "one", "two")
-    rows = [signed(cast, "one"), signed(cast, "two", kill_switch=EXCEPTION)]
+    rows = [signed(cast, "one", known=True), signed(cast, "two", known=True, kill_switch=EXCEPTION)]
     assert [row.system.key for row in acceptable_at_once(to_review(cast.una, NEXT))] == ["one"]
     with pytest.raises(Refused, match="TWO needs a look"):
         accept_many(rows, **confirmed(cast.una))

@@ -33,6 +33,7 @@ def _signed(w: Any, *, drawn: bool = False, **special: Given) -> Assignment:
         assignment = attestations.save_answers(
             assignment, "response", {question: given}, version=assignment.version, actor=w.cast.ada, now=now
         )
+    assignment.answers.update(contradiction="", explanation="")
     attestations.sign(assignment, version=assignment.version, **confirmed(w.cast.ada, now))
     return Assignment.objects.select_related("campaign", "system", "snapshot").get(pk=assignment.pk)
 
