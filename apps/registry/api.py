@@ -91,6 +91,7 @@ class SystemOut(serializers.Serializer[System]):
     regulatory_class = serializers.ChoiceField(System.RegulatoryClass.choices)
     operating_model = serializers.ChoiceField(System.OperatingModel.choices)
     vendor = serializers.CharField()
+    model = serializers.CharField(help_text="What it runs on: a model's name and version.")
     restricted = serializers.BooleanField()
     owner = OwnerOut(source="*")
     answers_today = serializers.SerializerMethodField()
@@ -180,6 +181,9 @@ class SystemIn(StrictSerializer):
     regulatory_class = serializers.ChoiceField(System.RegulatoryClass.choices, required=False)
     operating_model = serializers.ChoiceField(System.OperatingModel.choices, required=False)
     vendor = serializers.CharField(required=False, allow_blank=True, max_length=300)
+    model = serializers.CharField(
+        required=False, allow_blank=True, max_length=300, help_text="What it runs on: a model's name and version."
+    )
     chat_channel = serializers.CharField(required=False, allow_blank=True, max_length=120)
     restricted = serializers.BooleanField(required=False)
     identities = IdentityIn(many=True, required=False)

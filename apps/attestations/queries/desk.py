@@ -45,6 +45,7 @@ def facts_now(system: System) -> dict[str, Any]:
         "regulatory_class": system.regulatory_class,
         "operating_model": system.operating_model,
         "vendor": system.vendor,
+        "model": system.model,
         "identities": [
             f"{kind}: {value}"
             for kind, value in system.identities.order_by("kind", "value").values_list("kind", "value")

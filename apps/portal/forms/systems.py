@@ -36,6 +36,7 @@ class SystemForm(forms.Form):
     regulatory_class = forms.ChoiceField(choices=System.RegulatoryClass.choices, initial="unknown")
     operating_model = forms.ChoiceField(choices=System.OperatingModel.choices, initial="unknown")
     vendor = forms.CharField(max_length=300, required=False)
+    model = forms.CharField(max_length=300, required=False, help_text="What it runs on: name and version.")
     chat_channel = forms.CharField(max_length=120, required=False, help_text="Where its people can be reached.")
     restricted = forms.BooleanField(
         required=False, help_text="Only people with a grant, auditors and the mandate see it and who answers."

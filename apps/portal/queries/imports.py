@@ -34,6 +34,7 @@ OWN_FORMAT = (
     ("owner_email", "One person's address. That person is asked and must accept. Or empty."),
     ("identities", "kind:value, more than one separated by |, or empty."),
     ("chat_channel", "Where to reach the people behind it, or empty."),
+    ("model", "What it runs on, up to 300 characters. The column can be left out."),
 )
 _OWN_COLUMNS = (
     ("Key", "key"),

@@ -25,7 +25,10 @@ from apps.registry.models import System
 from apps.registry.queries import find_system
 from apps.registry.rules import Stage
 
-EDITED = ("name", "purpose", "unit", "stage", "tier", "regulatory_class", "operating_model", "vendor", "chat_channel")
+EDITED = (
+    "name", "purpose", "unit", "stage", "tier", "regulatory_class", "operating_model", "vendor", "model",
+    "chat_channel",
+)  # fmt: skip
 TRAIL_PAGE = 25
 
 

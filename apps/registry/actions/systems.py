@@ -21,8 +21,8 @@ from apps.registry.queries.succession import interim_for
 from apps.registry.rules import Stage
 
 FIELDS = (
-    "name", "purpose", "unit", "stage", "tier", "regulatory_class", "operating_model", "vendor", "chat_channel",
-    "restricted",
+    "name", "purpose", "unit", "stage", "tier", "regulatory_class", "operating_model", "vendor", "model",
+    "chat_channel", "restricted",
 )  # fmt: skip
 
 Identities = Iterable[tuple[str, str]]
@@ -179,6 +179,7 @@ def system_facts(system: System) -> dict[str, Any]:
         "regulatory_class": system.regulatory_class,
         "operating_model": system.operating_model,
         "vendor": system.vendor,
+        "model": system.model,
         "restricted": system.restricted,
     }
 

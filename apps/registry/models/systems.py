@@ -95,6 +95,8 @@ class System(models.Model):
     regulatory_class = models.CharField(max_length=14, choices=RegulatoryClass.choices, default=RegulatoryClass.UNKNOWN)
     operating_model = models.CharField(max_length=16, choices=OperatingModel.choices, default=OperatingModel.UNKNOWN)
     vendor = models.CharField(max_length=300, blank=True)
+    # What it runs on: a model's name and version. A change makes the last attestation stale.
+    model = models.CharField(max_length=300, blank=True, db_default="", default="")
     chat_channel = models.CharField("chat channel", max_length=120, blank=True)
     restricted = models.BooleanField(default=False)
     owner = models.ForeignKey(Person, models.PROTECT, related_name="owned_systems")

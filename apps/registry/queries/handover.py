@@ -30,6 +30,7 @@ def pack_of(handover: Handover, beyond: Mapping[str, Any]) -> dict[str, Any]:
             "tier": system.tier,
             "regulatory_class": system.regulatory_class,
             "vendor": system.vendor,
+            "model": system.model,
             "chat_channel": system.chat_channel,
         },
         "outgoing": _person(handover.outgoing) | {"since": term.period.lower.isoformat()},

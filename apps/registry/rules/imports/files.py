@@ -124,10 +124,11 @@ def _check_header(header: list[str], format_name: str) -> None:
     missing = [name for name in required if name not in header]
     if missing:
         raise FileProblem(f"these columns are missing: {', '.join(missing)}. Add them to the header.", row=1)
-    unknown = [name or "(no name)" for name in header if name not in required]
+    unknown = [name or "(no name)" for name in header if name not in (*required, *own.OPTIONAL)]
     if unknown and format_name == CSV:
+        known = ", ".join((*required, *own.OPTIONAL))
         raise FileProblem(
-            f"these columns are unknown: {', '.join(unknown)}. Remove them; the columns are {', '.join(required)}.",
+            f"these columns are unknown: {', '.join(unknown)}. Remove them; the columns are {known}.",
             row=1,
         )
 

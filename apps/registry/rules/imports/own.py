@@ -21,10 +21,12 @@ COLUMNS = (
     "key", "name", "unit", "stage", "tier", "regulatory_class", "operating_model", "vendor", "purpose",
     "owner_email", "identities", "chat_channel",
 )  # fmt: skip
+# Columns that a file may have; where it has none, what the register says stays.
+OPTIONAL = ("model",)
 _EXAMPLE = (
     "claims-triage", "Claims triage assistant", "claims", "production", "high", "high_risk", "vendor_saas",
     "Example Vendor", "Sorts incoming claims by urgency", "", "service_account:svc-claims|agent_id:claims-01",
-    "#claims-ai",
+    "#claims-ai", "Example Large 2",
 )  # fmt: skip
 ALLOWED = {
     "stage": tuple(stage.value for stage in Stage),
@@ -33,7 +35,7 @@ ALLOWED = {
     "operating_model": ("self_hosted", "iaas", "agent_platform", "vendor_saas", "unknown"),
 }
 IDENTITY_KINDS = ("service_account", "spiffe_id", "namespace", "gateway_key_alias", "agent_id")
-_LONGEST = {"name": NAME_LENGTH, "vendor": VENDOR_LENGTH, "chat_channel": CHANNEL_LENGTH}
+_LONGEST = {"name": NAME_LENGTH, "vendor": VENDOR_LENGTH, "model": VENDOR_LENGTH, "chat_channel": CHANNEL_LENGTH}
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 Record = tuple[int, dict[str, str]]
@@ -41,14 +43,14 @@ Record = tuple[int, dict[str, str]]
 
 def template_csv() -> str:
     """The header and one example row."""
-    return "\r\n".join((",".join(COLUMNS), ",".join(_EXAMPLE), ""))
+    return "\r\n".join((",".join((*COLUMNS, *OPTIONAL)), ",".join(_EXAMPLE), ""))
 
 
 def read(records: list[Record]) -> Parsed:
     """Rows of our own format, every problem of every row listed."""
     parsed = Parsed(CSV, rows_read=len(records))
     for row, record in records:
-        cells = {column: record[column].strip() for column in COLUMNS}
+        cells = {column: record[column].strip() for column in (*COLUMNS, *OPTIONAL) if column in record}
         problems = [*_value_problems(row, cells), *_contact_problems(row, cells["owner_email"])]
         identities, bad = _identities(row, cells["identities"])
         problems += bad
@@ -76,7 +78,7 @@ def _value_problems(row: int, cells: dict[str, str]) -> list[Problem]:
             )
         )
     for column, longest in _LONGEST.items():
-        if len(cells[column]) > longest:
+        if len(cells.get(column, "")) > longest:
             found.append(Problem(row, column, f"it has {len(cells[column])} characters; {longest} fit. Shorten it."))
     for column, allowed in ALLOWED.items():
         if cells[column] and cells[column] not in allowed:
@@ -117,7 +119,9 @@ def _identities(row: int, text: str) -> tuple[tuple[tuple[str, str], ...], list[
 
 def _import_row(row: int, cells: dict[str, str], identities: tuple[tuple[str, str], ...]) -> ImportRow:
     fields = {column: cells[column] or "unknown" for column in ALLOWED}
-    fields |= {column: cells[column] for column in ("name", "purpose", "vendor", "chat_channel")}
+    fields |= {
+        column: cells[column] for column in ("name", "purpose", "vendor", "chat_channel", *OPTIONAL) if column in cells
+    }
     fields["contact_given"] = cells["owner_email"]
     return ImportRow(
         row=row,
