@@ -13,13 +13,14 @@ WITH leads AS (
 known AS (
     SELECT s.id, s.key, s.owner_id, s.owner_basis, s.tier, s.unit_id, d.id AS deputy,
         to_jsonb(coalesce(i.found, '{}')) AS identities, s.stage, s.regulatory_class, s.operating_model, s.vendor,
-        s.purpose, concat('{"at":', to_json(%(at)s::text), ',"deputy":', CASE WHEN d.id IS NULL THEN 'null' ELSE
+        s.model, s.purpose, concat('{"at":', to_json(%(at)s::text), ',"deputy":', CASE WHEN d.id IS NULL THEN 'null' ELSE
         concat('{"id":', to_json(d.id), ',"name":', to_json(d.display_name), '}') END,
         ',"exceptions":{"open":0,"overdue":0},"identities":', coalesce(
             '[' || array_to_string(ARRAY(SELECT to_json(one)::text FROM unnest(i.found) AS one), ',') || ']', '[]'),
         ',"key":', to_json(s.key), ',"last":null,"leads":', replace(leads.text, chr(1), concat(
             '{"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name), ',"party":"System owner"}')),
-        ',"name":', to_json(s.name), ',"operating_model":', to_json(s.operating_model), ',"owner":{"basis":',
+        ',"model":', to_json(s.model), ',"name":', to_json(s.name), ',"operating_model":',
+        to_json(s.operating_model), ',"owner":{"basis":',
         to_json(s.owner_basis), ',"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name), ',"since":',
         to_json(to_char(lower(t.period) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')), '},"purpose":',
         to_json(s.purpose), ',"regulatory_class":', to_json(s.regulatory_class), ',"stage":', to_json(s.stage),
@@ -40,7 +41,7 @@ frozen AS (
     SELECT %(campaign)s, id, 1, false, facts, encode(sha256(convert_to(facts, 'UTF8')), 'hex'), jsonb_build_object(
         'owner', owner_id, 'basis', owner_basis, 'unit', unit_id, 'tier', tier, 'stage', stage,
         'regulatory_class', regulatory_class, 'operating_model', operating_model, 'vendor', vendor,
-        'purpose', purpose, 'deputy', deputy, 'identities', identities), 'new', '[]', %(now)s
+        'model', model, 'purpose', purpose, 'deputy', deputy, 'identities', identities), 'new', '[]', %(now)s
     FROM known ORDER BY key COLLATE "C" RETURNING id, system_id),
 asked AS (
     INSERT INTO floor_assignment (campaign_id, system_id, snapshot_id, person_id, owner_basis, tier, unit_id, due_on,

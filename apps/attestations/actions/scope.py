@@ -22,7 +22,7 @@ OWNER = "\x01"
 MATERIAL = """jsonb_build_object(
     'owner', s.owner_id, 'basis', s.owner_basis, 'unit', s.unit_id, 'tier', s.tier, 'stage', s.stage,
     'regulatory_class', s.regulatory_class, 'operating_model', s.operating_model, 'vendor', s.vendor,
-    'purpose', s.purpose, 'deputy', d.id, 'identities', to_jsonb(coalesce(i.found, '{}')))"""
+    'model', s.model, 'purpose', s.purpose, 'deputy', d.id, 'identities', to_jsonb(coalesce(i.found, '{}')))"""
 
 # The facts in canonical form (RFC 8785), put together in the statement: keys in order, no blanks, and texts escaped
 # as to_json does, which is as the standard wants it (a test compares with the canonical form of a library).
@@ -34,7 +34,7 @@ _FACTS = f"""concat('{{"at":', to_json(%(at)s::text), ',"deputy":', CASE WHEN d.
     ',"key":', to_json(s.key), ',"last":', coalesce(p.last, 'null'), ',"leads":', replace(
         coalesce(own.leads, general.leads), '{OWNER}',
         concat('"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name), ',"party":"System owner"')),
-    ',"name":', to_json(s.name), ',"operating_model":', to_json(s.operating_model),
+    ',"model":', to_json(s.model), ',"name":', to_json(s.name), ',"operating_model":', to_json(s.operating_model),
     ',"owner":{{"basis":', to_json(s.owner_basis), ',"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name),
     ',"since":', coalesce(to_json(to_char(lower(t.period) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'))::text,
     'null'), '}},"purpose":', to_json(s.purpose), ',"regulatory_class":', to_json(s.regulatory_class),
