@@ -271,7 +271,7 @@ def _move_day(exception: AttestationException, day: date) -> None:
     exception.due_on = day
     exception.save(update_fields=["due_on"])
     if exception.finding is not None:
-        open_finding = Finding.objects.filter(pk=exception.finding_id).exclude(state=Finding.State.CLOSED)
+        open_finding = Finding.objects.filter(pk=exception.finding.pk).exclude(state=Finding.State.CLOSED)
         open_finding.update(due_on=day, step=0)
 
 

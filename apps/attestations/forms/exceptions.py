@@ -62,7 +62,9 @@ class DecisionForm(SignForm):
         choices = [(State.APPROVED.value, "Approve the plan"), (State.REFUSED.value, "Refuse the plan")] if plan else []
         if risk:
             choices.append((State.RISK_ACCEPTED.value, "Accept the risk until a day"))
-        self.fields["verdict"].choices = choices
+        verdict = self.fields["verdict"]
+        if isinstance(verdict, forms.ChoiceField):
+            verdict.choices = choices
         if risk:
             self.fields["until"].help_text = f"Only where you accept the risk. {day_words(latest)} at the latest."
         else:

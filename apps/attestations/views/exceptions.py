@@ -160,7 +160,8 @@ def exception(request: HttpRequest, exception_id: int) -> HttpResponse:
 
 
 def _do(desk: ExceptionDesk, wants: str, form: forms.Form) -> str:
-    data, by = form.cleaned_data, {"actor": desk.person, "now": clock.now()}
+    data = form.cleaned_data
+    by: dict[str, Any] = {"actor": desk.person, "now": clock.now()}
     if wants == "propose":
         propose_plan(desk.exception, plan=data["plan"], control=data["control"], **by)
         return "Another plan is proposed. Somebody else decides about it."
