@@ -4,7 +4,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.access.api import TokenView
-from apps.attestations.api import CampaignsView, CampaignView
+from apps.attestations.api import CampaignsView, CampaignView, ReportView
 from apps.findings.api import FindingsView, FindingView
 from apps.portal.api import WhoView
 from apps.portal.api_absences import AbsencesView, AbsenceView
@@ -33,7 +33,8 @@ api = [
     path("who-answers/", WhoView.as_view(), name="who_answers"),
     path("ownership/blind-spots/", BlindSpotsView.as_view(), name="blind_spots"),
     path("campaigns/", CampaignsView.as_view(), name="campaigns"),
-    path("campaigns/<str:period>/", CampaignView.as_view(), name="campaign"),
+    path("campaigns/<str:code>/", CampaignView.as_view(), name="campaign"),
+    path("campaigns/<str:code>/report/", ReportView.as_view(), name="campaign_report"),
     path("findings/", FindingsView.as_view(), name="findings"),
     path("findings/<int:finding_id>/", FindingView.as_view(), name="finding"),
     path("readiness/", ReadinessView.as_view(), name="readiness"),

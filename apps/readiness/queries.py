@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from apps.attestations.models import Assignment, Campaign
@@ -312,7 +312,11 @@ def _attested(campaign: Campaign | None, counts: Counts | None) -> Iterable[Indi
         yield Indicator("attested", "Attested this quarter", None, None, reverse("attestations:campaigns"), False, note)
         return
     label = campaign.label
-    parts = [("attested", f"Attested in {label}", counts.signed, "signed", False)]
+    parts = [
+        ("attested", f"Attested in {label}", counts.signed, "signed", False),
+        ("attested_clean", "of these clean", counts.clean, "clean", False),
+        ("attested_qualified", "of these with exceptions", counts.qualified, "qualified", False),
+    ]
     if campaign.takes_answers:
         parts.append(
             (
@@ -389,7 +393,7 @@ def _systems(count: int) -> str:
 def _exceptions(
     named: QuerySet[System], campaign: Campaign | None, grave: dict[int, datetime], *, today: date
 ) -> tuple[ExceptionLine, ...]:
-    """At most five: grave systems that nobody accepted for too long, critical attestations that are overdue."""
+    """At most five: grave systems that nobody accepted for too long, critical attestations overdue or never made."""
     found = [*_overdue(named, campaign, today=today), *_interim_grave(named, grave, today=today)]
     found.sort(key=lambda line: (TIER_ORDER.index(Tier(line.system.tier)), line.on, line.system.pk))
     return tuple(found[: rules.EXCEPTIONS_SHOWN])
@@ -398,12 +402,15 @@ def _exceptions(
 def _overdue(named: QuerySet[System], campaign: Campaign | None, *, today: date) -> list[ExceptionLine]:
     if campaign is None:
         return []
-    rows = Assignment.objects.filter(campaign=campaign, state__in=OPEN_STATES, tier=Tier.CRITICAL, due_on__lt=today)
+    missing = Q(state__in=OPEN_STATES, due_on__lt=today) | Q(state=Assignment.State.NOT_ATTESTED)
+    rows = Assignment.objects.filter(missing, campaign=campaign, tier=Tier.CRITICAL)
     rows = rows.filter(system__in=named).select_related("system__owner").order_by("due_on", "pk")
     named_people = settings.NAME_OVERDUE_PEOPLE
     return [
         ExceptionLine(
-            f"Attestation {rules.days((today - row.due_on).days)} overdue",
+            f"Not attested in {campaign.label}"
+            if row.state == Assignment.State.NOT_ATTESTED
+            else f"Attestation {rules.days((today - row.due_on).days)} overdue",
             row.system,
             row.system.owner if named_people else None,
             row.due_on,

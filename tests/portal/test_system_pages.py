@@ -226,3 +226,33 @@ def test_page_of_a_system(cast: Cast, browse: Browse) -> None:
     met = {check.name: check.met for check in response.context["page"].checks}
     assert met["A person owns it"] is True
     assert met["Cost is acted on"] is None
+
+
+def test_silence_and_an_old_statement_are_no_yes(cast: Any) -> None:
+    from datetime import UTC, date, datetime
+
+    from apps.attestations import actions as attestations
+    from apps.attestations.models import Assignment
+    from apps.audit.rules import COMMAND
+    from apps.portal.queries.system import system_page
+    from tests.attestations.signed import assignment_of, sign
+    from tests.attestations.world import NOW as OPENED
+    from tests.attestations.world import register
+
+    def check(key: str) -> tuple[bool | None, str]:
+        system = assignment_of(campaign, key).system
+        page = system_page(cast.mara, system, today=date(2026, 12, 20))
+        found = next(one for one in page.checks if one.name == "The owner attested")
+        return found.met, found.finding
+
+    for key in ("kept", "silent"):
+        register(cast, key, owner=cast.ada)
+    campaign = attestations.open_campaign("2026Q4", actor=COMMAND, now=OPENED)[0]
+    sign(assignment_of(campaign, "kept"), cast.ada, OPENED)
+    assert check("kept") == (True, "Signed for Q4 2026")
+    attestations.begin_rollup(campaign, actor=COMMAND, now=campaign.closes_at)
+    assert check("silent") == (False, "Not attested for Q4 2026")
+    Assignment.objects.filter(system__key="kept").update(
+        stale_at=datetime(2026, 12, 1, tzinfo=UTC), stale_because=["vendor", "operating_model"]
+    )
+    assert check("kept") == (False, "Changed since it was signed: vendor, operating model")

@@ -10,7 +10,9 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from apps.attestations.models import Assignment, Campaign, CampaignTemplate, Signature
+from apps.attestations.queries.delegation import prepared_by
 from apps.attestations.rules import (
+    EVENT_DAYS,
     OFFICE_HOUR,
     OPEN_STATES,
     QUARTERLY,
@@ -20,8 +22,9 @@ from apps.attestations.rules import (
     Schedule,
     schedule,
 )
+from apps.common import clock
 from apps.common.clock import organisation_zone
-from apps.common.workdays import is_working_day, last_working_day
+from apps.common.workdays import add_working_days, is_working_day, last_working_day
 from apps.people.models import Person
 from apps.registry.models import Unit
 from apps.registry.queries import visible_systems
@@ -182,42 +185,6 @@ def _top(units: dict[int, Unit], unit_id: int, single: int | None) -> int:
     return unit_id
 
 
-@dataclass(frozen=True)
-class Step:
-    """People who still have to sign, by how near their first due date is."""
-
-    when: str
-    reminder: str
-    people: int
-
-
-_STEPS_SQL = """
-SELECT count(*) FILTER (WHERE first > %(today)s + 7),
-       count(*) FILTER (WHERE first > %(today)s + 3 AND first <= %(today)s + 7),
-       count(*) FILTER (WHERE first > %(today)s + 1 AND first <= %(today)s + 3),
-       count(*) FILTER (WHERE first >= %(today)s AND first <= %(today)s + 1),
-       count(*) FILTER (WHERE first < %(today)s)
-FROM (SELECT min(a.due_on) AS first FROM attestations_assignment a JOIN registry_system s ON s.id = a.system_id
-      WHERE a.campaign_id = %(campaign)s AND a.state IN ('pending', 'in_progress', 'changes_requested')
-      GROUP BY s.owner_id) AS person
-"""
-_STEPS = (
-    ("More than 7 days left", "No reminder yet"),
-    ("7 days or less", "Reminded 7 days before"),
-    ("3 days or less", "Reminded 3 days before"),
-    ("Due today or tomorrow", "Reminded 1 day before and on the day"),
-    ("Overdue", "After the due date"),
-)
-
-
-def steps(campaign: Campaign, *, today: date) -> list[Step]:
-    """Where the people stand who still have to sign. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STEPS_SQL, {"campaign": campaign.pk, "today": today})
-        numbers = cursor.fetchone()
-    return [Step(when, reminder, people) for (when, reminder), people in zip(_STEPS, numbers, strict=True)]
-
-
 def campaigns() -> QuerySet[Campaign]:
     """All campaigns that were opened, newest first."""
     return Campaign.objects.filter(opened_at__isnull=False).order_by("-opened_at", "-pk")
@@ -280,14 +247,15 @@ def not_attested(actor: Person, campaign: Campaign) -> QuerySet[Assignment]:
 
 
 def find_assignment(actor: Person, code: str, key: str) -> Assignment:
-    """The present assignment of a system that the actor may see, in the campaign with this code.
+    """The present assignment of a system that the actor may see or prepares, in the campaign with this code.
 
     Raises Assignment.DoesNotExist for not there and for not theirs alike.
     """
     found = (
         Assignment.objects.select_related("campaign", "person", "snapshot", "system__owner", "system__unit")
         .prefetch_related("signatures")
-        .filter(campaign__code=code, system__key=key, system__in=visible_systems(actor))
+        .filter(campaign__code=code, system__key=key)
+        .filter(Q(system__in=visible_systems(actor)) | prepared_by(actor, today=clock.local_date(clock.now())))
         .exclude(state=Assignment.State.REASSIGNED)
         .order_by("-snapshot__number")
         .first()
@@ -306,6 +274,11 @@ class SystemStatus:
     due_on: date
     overdue: bool
     submitted_at: datetime | None
+    code: str = ""
+    label: str = ""
+    result: str = ""
+    # What changed after the signature; empty while it stands.
+    stale_because: tuple[str, ...] = ()
 
     @property
     def is_signed(self) -> bool:
@@ -316,6 +289,8 @@ class SystemStatus:
         """For a list: one word or two."""
         if self.overdue:
             return "Overdue"
+        if self.stale_because:
+            return "Changed since"
         return str(Assignment.State(self.state).label)
 
 
@@ -327,18 +302,29 @@ def status_by_system(system_ids: Sequence[int], *, today: date) -> dict[int, Sys
         .exclude(campaign__state=Campaign.State.CANCELLED)
         .order_by("system_id", "-campaign_id")
         .distinct("system_id")
-        .values_list("system_id", "campaign__period", "state", "due_on", "submitted_at")
-    )
-    return {
-        system: SystemStatus(Period.parse(period), state, due_on, state in OPEN_STATES and due_on < today, submitted_at)
-        for system, period, state, due_on, submitted_at in rows
-    }
+        .values_list(
+            "system_id", "campaign__period", "state", "due_on", "submitted_at", "campaign__code", "campaign__title",
+            "result", "stale_at", "stale_because",
+        )
+    )  # fmt: skip
+    return {row[0]: _status(today, *row[1:]) for row in rows}
+
+
+def _status(
+    today: date, period: str, state: str, due_on: date, submitted_at: datetime | None, code: str, label: str,
+    result: str, stale_at: datetime | None, because: list[str],
+) -> SystemStatus:  # fmt: skip
+    overdue = state in OPEN_STATES and due_on < today
+    stale = tuple(because) if stale_at else ()
+    return SystemStatus(Period.parse(period), state, due_on, overdue, submitted_at, code, label, result, stale)
 
 
 def dates_of(period: Period, template: CampaignTemplate | None = None) -> Schedule:
     """The dates of a period's campaign: by its template, else by the settings. Due on the last working day of the
     due month."""
     own = template or CampaignTemplate()
+    if own.cadence == CampaignTemplate.Cadence.EVENT:
+        return _all_of(period)
     opens, closes = own.opens_days_before, own.closes_days_after
     return schedule(
         last_working_day(period.year, period.month(own.due_month or settings.CAMPAIGN_DUE_MONTH)),
@@ -346,6 +332,13 @@ def dates_of(period: Period, template: CampaignTemplate | None = None) -> Schedu
         closes_after=settings.CAMPAIGN_CLOSES_DAYS_AFTER if closes is None else closes,
         is_working_day=is_working_day,
     )
+
+
+def _all_of(period: Period) -> Schedule:
+    """The dates of what is asked when something changes: the whole period, and time for its last day."""
+    due = add_working_days(period.last_day, EVENT_DAYS)
+    closes = due + timedelta(days=settings.CAMPAIGN_CLOSES_DAYS_AFTER)
+    return Schedule(period.first_day, due, due, due, closes)
 
 
 def opening_moment(dates: Schedule) -> datetime:

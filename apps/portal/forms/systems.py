@@ -125,7 +125,15 @@ class FilterForm(forms.Form):
     stage = forms.ChoiceField(choices=[("", "Any"), *_choices(Stage)], required=False)
     unit = forms.ModelChoiceField(Unit.objects.none(), required=False, empty_label="Any")
     attestation = forms.ChoiceField(
-        choices=[("", "Any"), ("signed", "Signed"), ("open", "Open"), ("overdue", "Overdue"), ("none", "Not attested")],
+        choices=[
+            ("", "Any"),
+            ("signed", "Signed"),
+            ("clean", "Signed clean"),
+            ("qualified", "Signed with exceptions"),
+            ("open", "Open"),
+            ("overdue", "Overdue"),
+            ("none", "Not attested"),
+        ],
         required=False,
     )
     live = forms.ChoiceField(choices=[("1", "Live"), ("0", "Not live"), ("all", "All")], required=False, label="In use")

@@ -179,20 +179,24 @@ _LATER = (
 
 
 def _attested(reader: Person, system: System, status: SystemStatus | None, owner: Person) -> Check:
+    """Not attested and changed since are bad: silence and an old statement are no yes."""
     name = "The owner attested"
     if status is None:
         return Check(name, None, "In no campaign yet", "", owner)
-    period = status.period.label
     mine = reader.pk == owner.pk
-    at = [str(status.period), system.key]
+    at = [status.code, system.key]
+    due = day_words(status.due_on)
     if status.is_signed and status.submitted_at:
         href = reverse("attestations:receipt", args=at) if mine or may(reader, Permission.CAMPAIGN_READ) else ""
         signed_on = day_words(local_date(status.submitted_at))
-        return Check(name, True, f"Signed for {period}", signed_on, owner, href)
+        if status.stale_because:
+            changed = ", ".join(status.stale_because).replace("_", " ")
+            return Check(name, False, f"Changed since it was signed: {changed}", f"signed {signed_on}", owner, href)
+        words = "Signed with exceptions" if status.result == "qualified" else "Signed"
+        return Check(name, True, f"{words} for {status.label}", signed_on, owner, href)
     if status.state == "not_attested":
-        return Check(name, False, f"Not attested for {period}", f"was due {day_words(status.due_on)}", owner)
-    due = day_words(status.due_on)
+        return Check(name, False, f"Not attested for {status.label}", f"was due {due}", owner)
     href = reverse("attestations:assignment", args=at) if mine else ""
     if status.overdue:
-        return Check(name, False, f"Overdue for {period}", f"was due {due}", owner, href)
-    return Check(name, None, f"Open for {period}", f"due {due}", owner, href)
+        return Check(name, False, f"Overdue for {status.label}", f"was due {due}", owner, href)
+    return Check(name, None, f"Open for {status.label}", f"due {due}", owner, href)

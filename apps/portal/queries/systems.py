@@ -27,7 +27,14 @@ from apps.registry.rules import NOT_LIVE, Stage, Tier
 # Counts on the tabs can be a minute old; the count below the table is exact.
 COUNTS_KEPT = 60
 SORTS = {"name": ("name", "id"), "stage": ("stage", "name", "id"), "owner": ("owner__display_name", "name", "id")}
-ATTESTATION = {"signed": "signed", "open": "not signed yet", "overdue": "overdue", "none": "not attested"}
+ATTESTATION = {
+    "signed": "signed",
+    "clean": "signed clean",
+    "qualified": "signed with exceptions",
+    "open": "not signed yet",
+    "overdue": "overdue",
+    "none": "not attested",
+}
 BASIS = {"accepted": "accepted", "interim": "interim"}
 HELD_BY = {code: seat_title for code, (_, seat_title) in FUNCTIONS.items()} | {
     OWNERS: "the system's owner",
@@ -166,9 +173,11 @@ def units_below(unit_id: int) -> list[int]:
 
 def _attested(state: str, today: date) -> QuerySet[Any, Any]:
     campaign = latest_campaign()
-    assignments = Assignment.objects.filter(campaign=campaign)
+    assignments = Assignment.objects.filter(campaign=campaign).exclude(state=Assignment.State.REASSIGNED)
     wanted = {
         "signed": Q(state__in=SIGNED_STATES),
+        "clean": Q(state__in=SIGNED_STATES, result=Assignment.Result.CLEAN),
+        "qualified": Q(state__in=SIGNED_STATES, result=Assignment.Result.QUALIFIED),
         "open": Q(state__in=OPEN_STATES, due_on__gte=today),
         "overdue": Q(state__in=OPEN_STATES, due_on__lt=today),
         "none": Q(state=Assignment.State.NOT_ATTESTED),
