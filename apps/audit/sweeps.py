@@ -8,7 +8,7 @@ import re
 import traceback
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Task
@@ -54,7 +54,13 @@ WHERE s.every_seconds <> EXCLUDED.every_seconds
 """
 
 
-class Sweep(Task):
+if TYPE_CHECKING:
+    _Task = Task[Any, Any]
+else:  # it takes no arguments when it runs
+    _Task = Task
+
+
+class Sweep(_Task):
     """A task. One of the schedule has its runs noted."""
 
     abstract = True
@@ -90,7 +96,7 @@ def _seconds(schedule: Any) -> int:
     return max(1, round(every.total_seconds() if isinstance(every, timedelta) else every))
 
 
-def _longest_pause(schedule: crontab) -> int:
+def _longest_pause(schedule: Any) -> int:
     minutes = sorted(60 * hour + minute for hour in schedule.hour for minute in schedule.minute)
     within_a_day = _widest_gap(minutes, 24 * 60) * 60
     if len(schedule.month_of_year) < 12:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -120,7 +121,7 @@ def withdraw(*, now: datetime, reason: str, keys: Collection[str] = (), prefix: 
     if not wanted:
         return 0
     like = connection.ops.prep_for_like_query(prefix) + "%"
-    params = {"now": now, "reason": reason.strip()[:600], "keys": list(keys), "like": like}
+    params: dict[str, Any] = {"now": now, "reason": reason.strip()[:600], "keys": list(keys), "like": like}
     with connection.cursor() as cursor:
         cursor.execute(_WITHDRAW_SQL.format(meant=f"({' OR '.join(wanted)})"), params)
         count: int = cursor.fetchone()[0]
