@@ -42,6 +42,7 @@ app.conf.update(
         "attestations.add_supplements": {"task": "attestations.add_supplements", "schedule": crontab(minute="*/15")},
         "attestations.follow_owners": {"task": "attestations.follow_owners", "schedule": crontab(minute="*/5")},
         "attestations.follow_findings": {"task": "attestations.follow_findings", "schedule": crontab(minute="*/10")},
+        "attestations.raise_events": {"task": "attestations.raise_events", "schedule": crontab(minute="*/15")},
         "attestations.ask_reviewers": {"task": "attestations.ask_reviewers", "schedule": crontab(minute=35)},
         "attestations.make_documents": {
             "task": "attestations.make_documents",

@@ -31,6 +31,12 @@ def add_supplements() -> None:
     actions.add_supplements(now=clock.now())
 
 
+@shared_task(name="attestations.raise_events")
+def raise_events() -> None:
+    """Ask again about systems that changed since they were attested."""
+    actions.raise_events(now=clock.now())
+
+
 @shared_task(name="attestations.follow_owners")
 def follow_owners() -> None:
     """Let open assignments follow the owner."""

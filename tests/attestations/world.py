@@ -77,6 +77,8 @@ def many(systems: int, people: int, *, prefix: str = "bulk") -> None:
             SELECT id, owner_id, owner_basis, tstzrange(created_at, NULL), '[]' FROM registry_system
             WHERE key LIKE %(prefix)s || '-%%';
             COMMIT;
+            UPDATE registry_system SET created_at = '2020-01-01' WHERE key LIKE %(prefix)s || '-%%';
+            UPDATE registry_mandate SET since = '2020-01-01';
             ANALYZE
             """,
             {"systems": systems, "people": people, "prefix": prefix},

@@ -8,32 +8,53 @@ from apps.attestations.actions.campaigns import (
     cancel_campaign,
     open_campaign,
 )
+from apps.attestations.actions.events import raise_events
+from apps.attestations.actions.evidence import add_evidence, record_scan, remove_evidence, scan_evidence
 from apps.attestations.actions.ladder import escalate_item, remind_due, remind_item, snooze
 from apps.attestations.actions.owners import follow_owners
+from apps.attestations.actions.questions import change_draft, draft_version, publish_version
 from apps.attestations.actions.reminders import REMINDED_TODAY, remind_open, withdraw_reminders
 from apps.attestations.actions.signing import sign
 from apps.attestations.actions.sweeps import add_supplements, move_on_due, open_due, remind_all_due
+from apps.attestations.actions.templates import (
+    change_template,
+    create_template,
+    schedule_campaign,
+    set_template_active,
+)
 from apps.people.rules import Confirmation
 
 __all__ = [
     "REMINDED_TODAY",
     "Confirmation",
     "Stale",
+    "add_evidence",
     "add_supplements",
     "add_supplements_to",
     "begin_grace",
     "begin_rollup",
     "cancel_campaign",
+    "change_draft",
+    "change_template",
+    "create_template",
+    "draft_version",
     "escalate_item",
     "follow_owners",
     "move_on_due",
     "open_campaign",
     "open_due",
+    "publish_version",
+    "raise_events",
+    "record_scan",
     "remind_all_due",
     "remind_due",
     "remind_item",
     "remind_open",
+    "remove_evidence",
     "save_answers",
+    "scan_evidence",
+    "schedule_campaign",
+    "set_template_active",
     "sign",
     "snooze",
     "view_assignment",

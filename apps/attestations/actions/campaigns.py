@@ -64,9 +64,9 @@ def open_campaign(
         return campaign, False
     campaign = _begin(campaign or plan(template, span), actor, now)
     frozen = freeze(campaign, now=now)
-    if not frozen.systems:
+    if not frozen.systems and not campaign.is_event:
         raise Refused("No live system is in its scope. A campaign without systems is not opened.")
-    campaign.state, campaign.scope_hash = Campaign.State.OPEN, frozen.scope_hash
+    campaign.state, campaign.scope_hash = Campaign.State.OPEN, frozen.scope_hash or digest("")
     campaign.save(update_fields=["state", "scope_hash"])
     plant(campaign)
     mails = _write_mails(campaign, now=now)

@@ -61,7 +61,7 @@ before AS (
     FROM attestations_scopesnapshot b
     JOIN attestations_campaign c ON c.id = b.campaign_id
     LEFT JOIN attestations_assignment a ON a.snapshot_id = b.id AND a.state <> 'reassigned'
-    WHERE b.campaign_id = %(before)s ORDER BY b.system_id, b.number DESC)
+    WHERE <before> ORDER BY b.system_id, b.taken_at DESC, b.number DESC)
 INSERT INTO attestations_scopesnapshot
     (campaign_id, system_id, number, is_supplement, facts, sha256, material, delta, changes, taken_at)
 SELECT %(campaign)s, s.id, <number>, %(supplement)s, f.text, encode(sha256(convert_to(f.text, 'UTF8')), 'hex'),
@@ -207,7 +207,8 @@ class Frozen:
 def freeze(campaign: Campaign, *, now: datetime) -> Frozen:
     """Freeze every live system in scope and ask its owner, in the caller's transaction. The work is done in
     PostgreSQL, so memory does not grow with the register."""
-    condition, params = scope_sql(campaign.term("scope"))
+    # What is asked when something changes begins with nothing.
+    condition, params = ("FALSE", {}) if campaign.is_event else scope_sql(campaign.term("scope"))
     take_snapshots(campaign, condition, params, supplement=False, now=now)
     assign(campaign, now=now)
     with connection.cursor() as cursor:
@@ -220,11 +221,18 @@ def freeze(campaign: Campaign, *, now: datetime) -> Frozen:
 
 
 def take_snapshots(
-    campaign: Campaign, condition: str, params: dict[str, Any], *, supplement: bool, now: datetime
+    campaign: Campaign,
+    condition: str,
+    params: dict[str, Any],
+    *,
+    supplement: bool,
+    now: datetime,
+    compared: str = "b.campaign_id = %(before)s",
 ) -> int:
     """Freeze what is known about the live systems `s` that meet a condition. Returns how many.
 
-    A supplement is asked for after the opening: a grave system that went live since, or a change.
+    A supplement is asked for after the opening: a grave system that went live since, or a change. `compared` says
+    with which snapshots `b` (of assignments `a`) they are compared: those of the campaign before.
     """
     number = (
         "1 + coalesce((SELECT max(z.number) FROM attestations_scopesnapshot z"
@@ -236,19 +244,22 @@ def take_snapshots(
         "supplement": supplement, "not_live": NOT_LIVE_VALUES,
     }  # fmt: skip
     sql = _SNAPSHOT_SQL.replace("<condition>", condition).replace("<number>", number if supplement else "1")
+    sql = sql.replace("<before>", compared)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.rowcount
 
 
-def assign(campaign: Campaign, *, now: datetime, earliest: date | None = None) -> int:
+def assign(campaign: Campaign, *, now: datetime, earliest: date | None = None, due: date | None = None) -> int:
     """Ask the owner of each system that was frozen and not asked for yet. Returns how many.
 
-    `earliest` is the first day that may be a due date: what is asked for late gets its time.
+    `earliest` is the first day that may be a due date: what is asked for late gets its time. With `due` all are
+    due on that day.
     """
     values = {
-        "campaign": campaign.pk, "now": now, "earliest": earliest or campaign.due_critical_on,
-        "critical": campaign.due_critical_on, "high": campaign.due_high_on, "rest": campaign.due_on,
+        "campaign": campaign.pk, "now": now, "earliest": due or earliest or campaign.due_critical_on,
+        "critical": due or campaign.due_critical_on, "high": due or campaign.due_high_on,
+        "rest": due or campaign.due_on,
         "percent": campaign.term("sampling_percent"), "seed": campaign.sampling_seed,
     }  # fmt: skip
     with connection.cursor() as cursor:

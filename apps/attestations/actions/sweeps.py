@@ -5,30 +5,24 @@ from datetime import datetime
 from apps.attestations.actions.campaigns import add_supplements_to, begin_grace, begin_rollup, open_campaign
 from apps.attestations.actions.ladder import remind_due
 from apps.attestations.models import Campaign
-from apps.attestations.queries import closing_moment, dates_of, opening_moment
-from apps.attestations.rules import RUNNING, Period
+from apps.attestations.queries.calendar import due_openings
+from apps.attestations.rules import RUNNING
 from apps.audit.rules import SCHEDULER
 from apps.common.clock import local_date
 from apps.common.errors import Refused
-from apps.registry.models import System
-from apps.registry.queries import live
+from apps.findings.actions import sweep_registry
 
 
 def open_due(*, now: datetime) -> list[str]:
-    """Open each quarter whose opening has come, whose closing has not, and that is not open. Returns the periods.
+    """Open the campaign of each template's period whose opening has come and whose closing has not.
 
-    Before the first system is on the register nothing opens: an empty campaign would use up the quarter.
+    Returns the codes of what is new. See `due_openings` for what waits.
     """
-    if not live(System.objects.all()).exists():
-        return []
-    current = Period.of(local_date(now))
     opened = []
-    for period in (current.previous(), current, current.next()):
-        dates = dates_of(period)
-        if opening_moment(dates) <= now < closing_moment(dates):
-            campaign, new = open_campaign(str(period), actor=SCHEDULER, now=now)
-            if new:
-                opened.append(campaign.period)
+    for template, period in due_openings(now):
+        campaign, new = open_campaign(str(period), actor=SCHEDULER, now=now, template=template)
+        if new:
+            opened.append(campaign.code)
     return opened
 
 
@@ -40,14 +34,18 @@ def remind_all_due(*, now: datetime) -> int:
 def move_on_due(*, now: datetime) -> list[str]:
     """Let every campaign whose day has come move on: past its due date, then into the roll-up. Returns the codes."""
     moved = []
+    began = False
     for campaign in Campaign.objects.filter(state__in=RUNNING):
         try:
             if now >= campaign.closes_at:
                 moved.append(begin_rollup(campaign, actor=SCHEDULER, now=now).code)
+                began = True
             elif campaign.state == Campaign.State.OPEN and local_date(now) > campaign.due_on:
                 moved.append(begin_grace(campaign, actor=SCHEDULER, now=now).code)
         except Refused:
             continue  # another sweep did it in between
+    if began:  # who was silent is a finding at once, not only tonight
+        sweep_registry(now=now)
     return moved
 
 

@@ -18,6 +18,7 @@ from apps.attestations.rules.contradictions import Against, contradiction
 from apps.attestations.rules.periods import (
     CHANGES,
     CRITICAL_EARLIER,
+    EVENT_DAYS,
     HIGH_EARLIER,
     OFFICE_HOUR,
     PERIOD_PATTERN,
@@ -67,6 +68,7 @@ __all__ = [
     "COMMENT_LENGTH",
     "CRITICAL_EARLIER",
     "DATE_LENGTH",
+    "EVENT_DAYS",
     "EXCEPTION_DAYS",
     "EXCEPTION_TRANSITIONS",
     "FIRST_PREVIOUS",

@@ -17,6 +17,9 @@ CRITICAL_EARLIER = timedelta(days=14)
 QUARTERLY = "quarterly"
 CHANGES = "changes"
 
+# Working days to answer after a change.
+EVENT_DAYS = 10
+
 WorkingDay = Callable[[date], bool]
 
 # 2026Q4, 2026-11, 2026H2, 2026.

@@ -20,6 +20,7 @@ from apps.attestations.models import (
     Snooze,
 )
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
+from apps.attestations.queries.calendar import began
 from apps.attestations.queries.scope import covered, scope_sql
 from apps.attestations.rules import OPEN_STATES, RUNNING, Period
 from apps.attestations.rules.periods import cadence_of
@@ -68,11 +69,14 @@ def _not_opened(scene: Scene) -> Look:
 
 
 def _periods(template: CampaignTemplate, scene: Scene) -> list[Period]:
-    current = Period.of(scene.today, cadence_of(template.cadence))
-    found = []
+    current, beginning = Period.of(scene.today, cadence_of(template.cadence)), began()
+    found: list[Period] = []
+    if beginning is None:
+        return found
     for period in (current.previous(), current, current.next()):
         dates = dates_of(period, template)
-        if opening_moment(dates) + OPENED_WITHIN <= scene.now < closing_moment(dates):
+        opening = opening_moment(dates)
+        if beginning <= opening <= scene.now - OPENED_WITHIN and scene.now < closing_moment(dates):
             found.append(period)
     return found
 

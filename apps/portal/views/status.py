@@ -22,6 +22,7 @@ SWEEP_WORDS = {
     "attestations.make_documents": "Makes receipts and reports as PDF",
     "attestations.move_on_due": "Moves campaigns on: past the due date, into the roll-up",
     "attestations.open_due": "Opens campaigns whose time has come",
+    "attestations.raise_events": "Asks again about systems that changed since they were attested",
     "attestations.remind_due": "Reminds owners of what is open",
     "attestations.scan_evidence": "Has evidence scanned",
     "audit.heartbeat": "Shows that a worker takes work",
