@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from apps.attestations.queries.recipients import Heard, Item, Recipients
+from apps.attestations.queries.recipients import Heard, Item, Place, Recipients
 from apps.attestations.rules import LIST_ALL, LIST_FIRST
 from apps.attestations.rules.ladder import Reached, Role, due_words, is_office_time, reached, steps_of
 from apps.common.clock import local_date, zone_named
@@ -83,11 +83,13 @@ class Calendar:
         self.working = cache(is_working_day)
         self.zone = cache(zone_named)
         self.in_office = cache(lambda name: is_office_time(now, self.zone(name), self.working))
+        self.date_in = cache(lambda name: local_date(now, self.zone(name)))
         self.reached: Callable[[Role, date, date, date], Reached] = cache(self._reached)
 
     def today(self, person: Person) -> date:
         """The date where somebody is."""
-        return local_date(self.now, self.zone_of(person))
+        day: date = self.date_in(person.time_zone)
+        return day
 
     def zone_of(self, person: Person) -> ZoneInfo:
         """Somebody's zone; the organisation's where it is unknown."""
@@ -95,7 +97,8 @@ class Calendar:
 
     def may_write(self, person: Person) -> bool:
         """Whether it is office time where somebody is."""
-        return self.in_office(person.time_zone)
+        may: bool = self.in_office(person.time_zone)
+        return may
 
     def _reached(self, role: Role, due: date, opened_on: date, today: date) -> Reached:
         steps = steps_of(role, due=due, opened_on=opened_on, is_working_day=self.working)
@@ -103,40 +106,48 @@ class Calendar:
 
 
 STEP_ROLES = (Role.OWNER, Role.SEATS, Role.HEAD, Role.MANAGER, Role.DEPUTY)
+Plan = dict[tuple[int, date, date, UUID, int], list[tuple[UUID, Role, str]]]
 
 
 def gather(
-    items: Iterable[Item], recipients: Recipients, calendar: Calendar, snoozed: Mapping[tuple[int, UUID], date]
-) -> dict[UUID, Digest]:
-    """Everybody who may be written to now, with all that is open and theirs to hear. Nothing is written.
+    places: Iterable[Place], recipients: Recipients, calendar: Calendar, snoozed: Mapping[tuple[int, UUID], date]
+) -> tuple[dict[UUID, Digest], Plan]:
+    """Everybody who may be written to now with their newest step, and who hears of what. Nothing is written.
 
-    An item stands once in a digest. Who put reminders off hears of others' items all the same.
+    Who put reminders off hears of others' items all the same.
     """
     found: dict[UUID, Digest] = {}
+    plan: Plan = {}
     latest = local_date(calendar.now, ZoneInfo("Pacific/Kiritimati"))
-    for item in items:
-        told: dict[UUID, tuple[Heard, Role]] = {}
+    for place in places:
+        told: dict[UUID, Heard] = {}
         for role in STEP_ROLES:
-            opened = item.opened_on if role == Role.OWNER else item.campaign_opened
-            if role != Role.OWNER and not calendar.reached(role, item.due, opened, latest).yet:
+            opened = place.opened_on if role == Role.OWNER else place.campaign_opened
+            if role != Role.OWNER and not calendar.reached(role, place.due, opened, latest).yet:
                 continue
-            for one in recipients.heard(role, item):
-                if not calendar.may_write(one.person) or _is_off(one, item, calendar, snoozed):
+            for one in recipients.heard(role, place):
+                person = one.person
+                if not calendar.may_write(person) or _is_off(one, place, calendar, snoozed):
                     continue
-                state = calendar.reached(role, item.due, opened, calendar.today(one.person))
+                state = calendar.reached(role, place.due, opened, calendar.today(person))
                 if not state.yet and role != Role.OWNER:
                     continue
-                digest = found.setdefault(one.person.pk, Digest(one.person))
-                digest.reach(state.step)
-                before = told.get(one.person.pk)
-                if before is None or RANK[one.role] < RANK[before[0].role]:
-                    told[one.person.pk] = (one, role)
-        for person, (one, _) in told.items():
-            found[person].add(one.role, Line(item, one.why))
-    return found
+                found.setdefault(person.pk, Digest(person)).reach(state.step)
+                if person.pk not in told or RANK[one.role] < RANK[told[person.pk].role]:
+                    told[person.pk] = one
+        plan[place.alike] = [(pk, one.role, one.why) for pk, one in told.items()]
+    return found, plan
 
 
-def _is_off(one: Heard, item: Item, calendar: Calendar, snoozed: Mapping[tuple[int, UUID], date]) -> bool:
+def fill(digests: Mapping[UUID, Digest], items: Iterable[Item], plan: Plan) -> None:
+    """Put the items, nearest date first, into the digests of those who hear of them. An item stands once in each."""
+    for item in items:
+        for person, role, why in plan.get(item.alike, ()):
+            if person in digests:
+                digests[person].add(role, Line(item, why))
+
+
+def _is_off(one: Heard, item: Place, calendar: Calendar, snoozed: Mapping[tuple[int, UUID], date]) -> bool:
     """Whether somebody put off being reminded of their own items of this campaign."""
     if one.role != Role.OWNER:
         return False

@@ -1,7 +1,7 @@
 """The ladder: one digest a person a day, who is told where mail does not reach, and steps taken by hand."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -14,11 +14,19 @@ from apps.attestations.actions.digests import (
     Line,
     count_words,
     digest_note,
+    fill,
     gather,
     line_words,
 )
 from apps.attestations.models import Assignment, Campaign, Snooze
-from apps.attestations.queries.recipients import Heard, Item, Recipients, open_items
+from apps.attestations.queries.recipients import (
+    Heard,
+    Item,
+    Place,
+    Recipients,
+    open_items,
+    open_places,
+)
 from apps.attestations.rules import LIST_FIRST
 from apps.attestations.rules.ladder import AFTER, BOARD_AFTER, OLDEST_STEP, SNOOZE_DAYS, Role, next_office_time
 from apps.audit.actions import record
@@ -53,17 +61,21 @@ def remind_due(*, actor: Actor, now: datetime) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('attestations_ladder'))")
-    items = open_items(now)
-    if not items:
+    places = open_places(now)
+    if not places:
         return 0
-    recipients = Recipients((item.owner for item in items), now, since=now - LOOK_BACK)
+    recipients = Recipients((place.owner for place in places), now, since=now - LOOK_BACK)
     calendar = Calendar(now)
-    digests = gather(items, recipients, calendar, _snoozed(now))
-    notes, codes = _digest_notes(digests, calendar, recipients, now)
-    instead = _unreached_notes(items, recipients, calendar)
+    digests, plan = gather(places, recipients, calendar, _snoozed(now))
+    new, again = _new(digests, now)
+    owners = {place.owner for place in places if any(person in new for person, _, _ in plan[place.alike])}
+    fill(new, open_items(now, owners=owners) if new else [], plan)
+    notes = _digest_notes(new, again, calendar, recipients)
+    instead = _unreached_notes(places, recipients, calendar, now)
     if notes or instead:
         enqueue_many([*notes, *instead], now=now)
-        _record(codes or {item.code for item in items}, len(notes), len(instead), actor, now)
+        codes = {code for digest in new.values() for code in digest.codes}
+        _record(codes or {place.code for place in places}, len(notes), len(instead), actor, now)
     return len(notes) + len(instead)
 
 
@@ -88,22 +100,29 @@ def _snoozed(now: datetime) -> dict[tuple[int, UUID], date]:
     return {(row.campaign_id, row.person_id): row.until for row in running}
 
 
-def _digest_notes(
-    digests: Mapping[UUID, Digest], calendar: Calendar, recipients: Recipients, now: datetime
-) -> tuple[list[Note], set[str]]:
-    """The digests that say something new, and the campaigns in them."""
+def _new(digests: Mapping[UUID, Digest], now: datetime) -> tuple[dict[UUID, Digest], Mapping[tuple[UUID, date], int]]:
+    """The digests in which a step has come since the last one, and how many of each day were taken back."""
     meant = {person: digest for person, digest in digests.items() if digest.newest is not None}
     last, again = _said(list(meant), now)
-    notes, codes = [], set()
-    for person, digest in meant.items():
-        if digest.newest is None or digest.newest <= last.get(person, date.min):
-            continue
+    new = {
+        person: digest
+        for person, digest in meant.items()
+        if digest.newest is not None and digest.newest > last.get(person, date.min)
+    }
+    return new, again
+
+
+def _digest_notes(
+    new: Mapping[UUID, Digest], again: Mapping[tuple[UUID, date], int], calendar: Calendar, recipients: Recipients
+) -> list[Note]:
+    """One mail a person, its key the person and the day; a number behind it where one was taken back."""
+    notes = []
+    for person, digest in new.items():
         today = calendar.today(digest.person)
         nth = again.get((person, today), 0)
         key = f"{DIGEST}{person}:{today}" + (f":{nth + 1}" if nth else "")
         notes.append(digest_note(digest, key, today, recipients.people))
-        codes |= digest.codes
-    return notes, codes
+    return notes
 
 
 def _said(people: Sequence[UUID], now: datetime) -> tuple[dict[UUID, date], dict[tuple[UUID, date], int]]:
@@ -122,35 +141,39 @@ def _said(people: Sequence[UUID], now: datetime) -> tuple[dict[UUID, date], dict
     return last, again
 
 
-def _unreached_notes(items: Sequence[Item], recipients: Recipients, calendar: Calendar) -> list[Note]:
+def _unreached_notes(places: Sequence[Place], recipients: Recipients, calendar: Calendar, now: datetime) -> list[Note]:
     """Whoever is next hears at once of those whom mail does not reach, once a campaign and pair of people."""
-    lines: dict[tuple[str, UUID, UUID], list[Line]] = defaultdict(list)
+    gaps = {place.alike: found for place in places if (found := list(_gaps(place, recipients, calendar)))}
+    if not gaps:
+        return []
+    lines: dict[tuple[str, UUID, UUID], dict[int, Line]] = defaultdict(dict)
     found: dict[tuple[str, UUID, UUID], tuple[Person, Heard]] = {}
-    for item in items:
-        for role in (Role.OWNER, *UP):
-            for one in recipients.meant(role, item):
-                if recipients.reaches(one.person):
-                    continue
-                if role != Role.OWNER and not _is_told(role, item, one, calendar):
-                    continue
-                up = recipients.next_up(one, item)
-                if up is None or not calendar.may_write(up.person):
-                    continue
-                place = (item.code, one.person.pk, up.person.pk)
-                found[place] = (one.person, up)
-                if all(line.item is not item for line in lines[place]):
-                    lines[place].append(Line(item, up.why))
-    keys = {place: f"{UNREACHED}{':'.join(map(str, place))}" for place in found}
-    known = set(Message.objects.filter(key__in=keys.values()).values_list("key", flat=True)) if keys else set()
+    for item in open_items(now, owners={owner for _, _, _, owner, _ in gaps}):
+        for one, up in gaps.get(item.alike, ()):
+            pair = (item.code, one.person.pk, up.person.pk)
+            found[pair] = (one.person, up)
+            lines[pair][item.assignment] = Line(item, up.why)
+    keys = {pair: f"{UNREACHED}{':'.join(map(str, pair))}" for pair in found}
+    known = set(Message.objects.filter(key__in=keys.values()).values_list("key", flat=True))
     return [
-        _unreached_note(keys[place], *found[place], lines[place], calendar, recipients)
-        for place in found
-        if keys[place] not in known
+        _unreached_note(keys[pair], *found[pair], list(lines[pair].values()), calendar, recipients)
+        for pair in found
+        if keys[pair] not in known
     ]
 
 
-def _is_told(role: Role, item: Item, one: Heard, calendar: Calendar) -> bool:
-    return calendar.reached(role, item.due, item.campaign_opened, calendar.today(one.person)).yet
+def _gaps(place: Place, recipients: Recipients, calendar: Calendar) -> Iterator[tuple[Heard, Heard]]:
+    """Whom the ladder told of a place by today without reaching them, and who is next."""
+    for role in (Role.OWNER, *UP):
+        for one in recipients.heard(role, place):
+            if one.role == Role.ACTING or recipients.reaches(one.person):
+                continue
+            today = calendar.today(one.person)
+            if role != Role.OWNER and not calendar.reached(role, place.due, place.campaign_opened, today).yet:
+                continue
+            up = recipients.next_up(one, place)
+            if up is not None and calendar.may_write(up.person):
+                yield one, up
 
 
 def _unreached_note(

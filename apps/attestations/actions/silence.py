@@ -19,8 +19,8 @@ from apps.people.models import Person
 SILENCE = "campaign-silence:"
 
 _SILENT_SQL = """
-SELECT a.id, c.id, c.code, c.title, (c.opened_at AT TIME ZONE %(zone)s)::date, NULL::date, a.due_on, a.tier,
-       s.name, s.key, a.person_id, a.unit_id
+SELECT c.id, c.code, c.title, (c.opened_at AT TIME ZONE %(zone)s)::date, NULL::date, a.due_on, a.person_id, a.unit_id,
+       a.id, a.tier, s.name, s.key
 FROM attestations_assignment a
 JOIN attestations_campaign c ON c.id = a.campaign_id
 JOIN registry_system s ON s.id = a.system_id

@@ -129,14 +129,16 @@ def _told(rows: Sequence[Any]) -> dict[int, _Told]:
     people = {str(person.pk): person for person in Person.objects.filter(pk__in=ids)} if ids else {}
     units = {unit.pk: unit for unit in Unit.objects.select_related("head")}
     seats = [seat.holder for seat in Seat.objects.filter(pk__in=SEATS).select_related("holder").order_by("-pk")]
-    holders = [holder for holder in seats if holder is not None and able(holder)] or [mandate_holder()]
+    holders = [holder for holder in seats if holder is not None and able(holder)]
+    if len(set(holders)) < len(SEATS) and (mandate := mandate_holder()) not in holders and mandate is not None:
+        holders.append(mandate)
     for step, kind, key, _, systems, _ in rows:
         if (kind == "manager" and key and able(people[key])) or kind == "owner":
             told[step].add(people[key], systems)
         elif kind == "unit":
             told[step].add(_head_above(units, int(key)), systems)
         elif kind == "all" and step == 3:
-            for holder in holders:
+            for holder in dict.fromkeys(holders):
                 told[step].add(holder, systems)
     return told
 
