@@ -23,7 +23,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.rules import Kind
 
 _REVIEWS_SQL = """
-SELECT s.key, r.kind, r.verdict, r.checks, r.reviewer_id::text, r.signer_id::text, under.payload_sha256,
+SELECT s.key, r.kind, r.verdict, r.checks::text, r.reviewer_id::text, r.signer_id::text, under.payload_sha256,
        under.signer_id::text, r.signed_id
 FROM attestations_review r
 JOIN attestations_assignment a ON a.id = r.assignment_id JOIN registry_system s ON s.id = a.system_id
@@ -88,7 +88,7 @@ def check_reviews(look: Verification) -> None:
         look.compare("reviews", f"{where}, the attestation under it", True, found)
         if kind == "sample":
             agreed = all(check.get("agree") for check in said.get("checks", {}).values())
-            look.compare("reviews", f"{where}, what was answered again", said.get("checks"), checks)
+            look.compare("reviews", f"{where}, what was answered again", said.get("checks"), parsed(checks))
             look.compare("reviews", f"{where}, verdict", "accepted" if agreed else "changes", verdict)
 
 
