@@ -217,6 +217,11 @@ def _ceremony(signature: Signature) -> dict[str, Any]:
 
 def attested(assignment: Assignment, sections: Sequence[Section], now: datetime) -> dict[str, Any]:
     """Everything that a signature under answers stands for, so that it can be read and checked on its own."""
+    return bound(assignment, answered_sections(assignment, sections), now)
+
+
+def bound(assignment: Assignment, sections: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+    """The answered sections with the campaign, the system, the frozen facts and who was asked."""
     campaign, first = assignment.campaign, asked_first(assignment)
     return {
         "campaign": {"code": campaign.code, "period": campaign.period, "scope_sha256": campaign.scope_hash},
@@ -226,6 +231,6 @@ def attested(assignment: Assignment, sections: Sequence[Section], now: datetime)
         "due": assignment.due_on.isoformat(),
         "late": local_date(now) > assignment.due_on,
         "questions": campaign.question_set["version"],
-        "sections": answered_sections(assignment, sections),
+        "sections": list(sections),
         "assigned": {"id": str(first.pk), "name": first.display_name},
     }

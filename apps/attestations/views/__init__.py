@@ -14,6 +14,7 @@ from apps.access.rules import Permission
 from apps.attestations import queries
 from apps.attestations.actions import remind_open
 from apps.attestations.models import Campaign, Signature
+from apps.attestations.queries.corrections import may_correct
 from apps.attestations.rules import read_date
 from apps.attestations.views.desk import Desk, assignment, check, section
 from apps.attestations.views.watching import campaign, figures, quality, reader_of
@@ -125,6 +126,7 @@ def receipt(request: HttpRequest, code: str, key: str) -> HttpResponse:
         "sections": payload["sections"],
         "late": payload["late"],
         "mine": signature.signer_id == desk.person.pk,
+        "corrects": may_correct(desk.assignment, desk.person),
         "reads": reads,
         "following": waiting.first(),
         "left": waiting.count(),

@@ -46,8 +46,11 @@ def raise_finding(
     system: System | None = None,
     unit: Unit | None = None,
     domain: GovernanceDomain | None = None,
+    cause: uuid.UUID | None = None,
 ) -> Finding:
     """A person reports what should not be so. The scope is a system, a unit, or (with neither) the organisation.
+
+    `cause` is the event that it follows from, where it follows from one.
 
     Raises Refused without a title or a remedy, and for a person who can't be asked.
     """
@@ -76,7 +79,7 @@ def raise_finding(
     finding.save(force_insert=True)
     if person.pk != actor.pk:
         _tell(finding, f"{actor.display_name} reported a finding. You put it right.", "raised", now)
-    _record(Kind.FINDING_RAISED, finding, actor, now, after=_facts(finding))
+    _record(Kind.FINDING_RAISED, finding, actor, now, after=_facts(finding), cause=cause)
     return finding
 
 
@@ -117,6 +120,7 @@ def _record(
     before: dict[str, object] | None = None,
     after: dict[str, object] | None = None,
     reason: str = "",
+    cause: uuid.UUID | None = None,
 ) -> uuid.UUID:
     private = {"person_name": finding.person.display_name}
     return record(
@@ -128,6 +132,7 @@ def _record(
         after=after,
         reason=reason,
         private=private,
+        cause=cause,
     )
 
 
