@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apps.attestations import views
-from apps.attestations.views import exceptions, ladder, report, reviews
+from apps.attestations.views import evidence, exceptions, ladder, report, reviews
 
 
 class CodeConverter:
@@ -43,6 +43,7 @@ urlpatterns = [
     path("<campaign:code>/<str:key>/", views.assignment, name="assignment"),
     path("<campaign:code>/<str:key>/check/", views.check, name="check"),
     path("<campaign:code>/<str:key>/receipt/", views.receipt, name="receipt"),
+    path("<campaign:code>/<str:key>/evidence/<int:number>/", evidence.download, name="evidence"),
     path("<campaign:code>/<str:key>/remind/", ladder.nudge, name="nudge"),
     path("<campaign:code>/<str:key>/escalate/", ladder.escalate, name="escalate"),
     path("<campaign:code>/<str:key>/review/", reviews.review, name="review"),

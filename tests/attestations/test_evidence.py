@@ -1,6 +1,7 @@
 """Evidence: who attaches and removes, what is kept, what the scanner and the database say."""
 
 import hashlib
+import json
 import stat
 import sys
 from datetime import date, timedelta
@@ -61,7 +62,7 @@ def test_a_file_is_kept_under_its_hash_and_noted(cast: Any, store: Path) -> None
     assignment.refresh_from_db()
     assert (assignment.state, assignment.version) == ("in_progress", 1)
     event = AuditEvent.objects.get(kind="evidence.added")
-    assert event.after == {
+    assert json.loads(event.body)["after"] == {
         "campaign": "2026Q4", "assignment": assignment.pk, "question": "drills", "file": file.pk, "sha256": HASH,
         "size": 45, "type": "application/pdf",
     }  # fmt: skip

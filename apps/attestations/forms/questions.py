@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from apps.attestations.models import Answer, EvidenceFile
@@ -64,6 +65,8 @@ class QuestionField:
     contradiction: str = ""
     conflict: Conflict | None = None
     files: tuple[EvidenceFile, ...] = ()
+    # From when and until when a file is true, as typed beside one that was refused.
+    days: tuple[str, str] = ("", "")
     open: bool = True
     followups: "tuple[QuestionField, ...]" = ()
 
@@ -72,6 +75,11 @@ class QuestionField:
         """What is wrong with the answer itself."""
         return next((self.errors[part] for part in ("value", "person", "day", "evidence") if part in self.errors), (
             "" if self.question.is_chosen else self.errors.get("text", "")))  # fmt: skip
+
+    @property
+    def max_mb(self) -> int:
+        """How large a file of evidence may be."""
+        return int(settings.EVIDENCE_MAX_MB)
 
     @property
     def control(self) -> str:
@@ -98,6 +106,7 @@ class Shown:
     contradictions: Mapping[str, str] = field(default_factory=dict)
     conflicts: Mapping[str, Conflict] = field(default_factory=dict)
     files: Mapping[str, tuple[EvidenceFile, ...]] = field(default_factory=dict)
+    days: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def named(self, text: str) -> str:
         """A person as the field shows them: by address; what was typed where it names nobody."""
@@ -132,6 +141,7 @@ def _field(question: Question, shown: Shown, *, is_open: bool) -> QuestionField:
         contradiction=shown.contradictions.get(question.key, ""),
         conflict=shown.conflicts.get(question.key),
         files=shown.files.get(question.key, ()),
+        days=shown.days.get(question.key, ("", "")),
         open=is_open,
     )
 

@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.access.queries import may
 from apps.access.rules import Permission
 from apps.attestations.models import Assignment, EvidenceFile
+from apps.attestations.queries.delegation import running
+from apps.attestations.queries.reviews import find_review
 from apps.attestations.questions import Section
 from apps.attestations.rules import Problem
 from apps.attestations.rules.evidence import Evidence, evidence_problems
+from apps.common.clock import local_date
 from apps.people.models import Person
 from apps.registry.queries import visible_systems
 
@@ -66,31 +69,36 @@ def _judged(file: EvidenceFile) -> Evidence:
     return Evidence(file.name, file.effective_on, file.expires_on, file.scan == EvidenceFile.Scan.INFECTED)
 
 
-def find_evidence(actor: Person, code: str, key: str, number: int, *, today: date) -> EvidenceFile:
+def find_evidence(actor: Person, code: str, key: str, number: int, *, now: datetime) -> EvidenceFile:
     """A file of a system's assignment that the actor may have.
 
-    That is whoever answers for the system, prepares the answers, signed them, heads the unit or reads campaigns.
+    That is whoever answers for the system, prepares the answers, signed them, reviews them or reads campaigns.
     Raises EvidenceFile.DoesNotExist for not there and for not theirs alike.
     """
-    prepares = Q(assignment__delegations__preparer=actor, assignment__delegations__ended_at=None,
-                 assignment__delegations__until__gte=today)  # fmt: skip
     file = (
-        EvidenceFile.objects.select_related("assignment__campaign", "assignment__system__unit", "uploaded_by")
-        .filter(Q(assignment__system__in=visible_systems(actor)) | prepares)
+        EvidenceFile.objects.select_related("assignment__campaign", "assignment__system", "uploaded_by")
         .filter(pk=number, assignment__campaign__code=code, assignment__system__key=key, removed_at=None)
-        .distinct()
         .first()
     )
-    if file is None or not _may_have(actor, file, today=today):
+    if file is None or not _may_have(actor, file, now):
         raise EvidenceFile.DoesNotExist
     return file
 
 
-def _may_have(actor: Person, file: EvidenceFile, *, today: date) -> bool:
+def _may_have(actor: Person, file: EvidenceFile, now: datetime) -> bool:
     assignment = file.assignment
-    return (
-        actor.pk in {assignment.system.owner_id, file.uploaded_by_id, assignment.system.unit.head_id}
-        or may(actor, Permission.CAMPAIGN_READ)
-        or assignment.signatures.filter(signer=actor).exists()
-        or assignment.delegations.filter(preparer=actor, ended_at=None, until__gte=today).exists()
-    )
+    if actor.pk == assignment.system.owner_id or assignment.signatures.filter(signer=actor).exists():
+        return True
+    if may(actor, Permission.CAMPAIGN_READ) and visible_systems(actor).filter(pk=assignment.system_id).exists():
+        return True
+    return running(assignment, actor, today=local_date(now)) is not None or _reviews(actor, assignment, now)
+
+
+def _reviews(actor: Person, assignment: Assignment, now: datetime) -> bool:
+    for sample in (False, True):
+        try:
+            find_review(actor, assignment.campaign.code, assignment.system.key, now, sample=sample)
+        except Assignment.DoesNotExist:
+            continue
+        return True
+    return False

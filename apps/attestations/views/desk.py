@@ -1,7 +1,7 @@
 """The owner's desk: all sections of one system, one section, and the check before the signature."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -25,8 +25,11 @@ from apps.attestations.forms import (
     read_version,
     suggested_people,
 )
-from apps.attestations.models import Assignment, EvidenceFile
+from apps.attestations.models import Assignment, Delegation, EvidenceFile
+from apps.attestations.queries.delegation import covers, running, unread_sections
 from apps.attestations.queries.desk import facts_before, facts_now, held_against, people_in
+from apps.attestations.queries.evidence import attached, by_question, problems_of_section
+from apps.attestations.queries.reassignment import open_reassignment
 from apps.attestations.questions import Question, Section, Type, thawed, values_of
 from apps.attestations.rules import (
     Given,
@@ -38,6 +41,7 @@ from apps.attestations.rules import (
     section_problems,
     statement,
 )
+from apps.attestations.views.evidence import post_evidence
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.people.models import Person
@@ -103,9 +107,33 @@ class Desk:
         """What is otherwise on the register than when the campaign opened: (name, then, now)."""
         return drift(self.facts, facts_now(self.system))
 
+    @cached_property
+    def files(self) -> list[EvidenceFile]:
+        """The evidence under the answers. One query."""
+        return list(attached(self.assignment))
+
+    @cached_property
+    def delegation(self) -> Delegation | None:
+        """What the reader prepares for the owner."""
+        return None if self.is_owner else running(self.assignment, self.person, today=self.today)
+
+    @cached_property
+    def unread(self) -> dict[str, list[Problem]]:
+        """Sections that others filled in and that the owner has not opened since. Who prepares need not."""
+        others = any(row.answered_by_id != self.person.pk for row in self.rows.values())
+        return unread_sections(self.assignment, self.sections, self.person) if self.is_owner and others else {}
+
     def problems(self, section: Section) -> list[Problem]:
         """What is missing in a section."""
-        return section_problems(section, self.answers, today=self.today, against=self.against)
+        problems = section_problems(section, self.answers, today=self.today, against=self.against)
+        problems += problems_of_section(section, self.files, today=self.today)
+        return problems + self.unread.get(section.slug, [])
+
+    def filled_in_by(self, section: Section) -> list[str]:
+        """Names of others than the reader who filled in a section. One query, or none."""
+        ids = {self.rows[q.key].answered_by_id for q in section.questions if q.key in self.rows} - {self.person.pk}
+        names = Person.objects.filter(pk__in=ids).order_by("display_name").values_list("display_name", flat=True)
+        return list(names) if ids else []
 
     def contradictions(self, section: Section, answers: Mapping[str, Given]) -> dict[str, str]:
         """What the facts say against the answers of a section, by question."""
@@ -143,14 +171,21 @@ class Desk:
             "moved": self.assignment.person if self.assignment.person_id != self.system.owner_id else None,
             "delta": self.delta,
             "changes": change_words(self.against.changes),
+            "is_owner": self.is_owner,
+            "delegation": self.delegation,
             "today": self.today,
         }
 
 
-def _desk(request: HttpRequest, code: str, key: str) -> Desk | HttpResponse:
-    """The owner's desk while it is open; the receipt once it is signed. 404 for everybody else."""
+def open_desk(request: HttpRequest, code: str, key: str, *, prepares: bool = False) -> Desk | HttpResponse:
+    """The owner's desk while it is open; the receipt once it is signed. 404 for everybody else.
+
+    With `prepares` also for who prepares the answers, who sees the sections that were passed on to them.
+    """
     desk = Desk(request, code, key)
-    if not desk.is_owner:
+    if desk.delegation is not None and prepares:
+        desk.sections = tuple(part for part in desk.sections if covers(desk.delegation, part.slug))
+    elif not desk.is_owner:
         raise Http404
     if desk.assignment.is_signed:
         return redirect(desk.url("receipt"))
@@ -162,18 +197,21 @@ def _desk(request: HttpRequest, code: str, key: str) -> Desk | HttpResponse:
 @require_safe
 def assignment(request: HttpRequest, code: str, key: str) -> HttpResponse:
     """All sections of one system, and where to go on."""
-    desk = _desk(request, code, key)
+    desk = open_desk(request, code, key, prepares=True)
     if isinstance(desk, HttpResponse):
         return desk
     context = desk.context()
     following = next((part.url for part in context["parts"] if not part.done), desk.url("check"))
+    if not desk.is_owner:
+        following = next((part.url for part in context["parts"] if not part.done), "")
+    context["asked"] = open_reassignment(desk.assignment) if desk.is_owner else None
     return render(request, "attestations/assignment.html", context | {"following": following, "drift": desk.drift})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def section(request: HttpRequest, code: str, key: str, slug: str) -> HttpResponse:
     """One section: what the portal knows, the questions, saved as typed."""
-    desk = _desk(request, code, key)
+    desk = open_desk(request, code, key, prepares=True)
     if isinstance(desk, HttpResponse):
         return desk if request.method != "POST" else _too_late(request, desk)
     part = next((s for s in desk.sections if s.slug == slug), None)
@@ -210,11 +248,18 @@ def _save(request: HttpRequest, desk: Desk, part: Section) -> HttpResponse:
         return _section_page(request, desk, part, posted.typed, refused=str(error), status=422)
     if autosave:
         return _saved(saved.version, now)
-    fresh = Desk(request, desk.campaign.code, desk.system.key)
-    if posted.problems:
+    files = post_evidence(request, desk.assignment, part, actor=desk.person, now=now)
+    fresh = open_desk(request, desk.campaign.code, desk.system.key, prepares=True)
+    if isinstance(fresh, HttpResponse):
+        return fresh
+    if posted.problems or files.problems:
         return _section_page(
-            request, fresh, part, {**fresh.answers, **posted.typed}, problems=posted.problems, status=422
-        )
+            request, fresh, part, {**fresh.answers, **posted.typed}, problems=[*posted.problems, *files.problems],
+            days=files.days, status=422,
+        )  # fmt: skip
+    if files.place:
+        returns = "?return=check" if request.POST.get("return") == "check" else ""
+        return redirect(f"{desk.url('section', slug=part.slug)}{returns}#{files.place}")
     return redirect(_asks_more(request, fresh, part) or _following(request, desk, part))
 
 
@@ -243,7 +288,7 @@ def _following(request: HttpRequest, desk: Desk, part: Section) -> str:
     """The next section, or the check: after the last one, and where somebody came from it to change something."""
     place = desk.sections.index(part) + 1
     if request.POST.get("return") == "check" or place == len(desk.sections):
-        return desk.url("check")
+        return desk.url("check" if desk.is_owner else "assignment")
     return desk.url("section", slug=desk.sections[place].slug)
 
 
@@ -256,6 +301,7 @@ def _section_page(
     problems: Sequence[Problem] = (),
     stale: Stale | None = None,
     refused: str = "",
+    days: Mapping[str, tuple[str, str]] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     place = desk.sections.index(part)
@@ -269,7 +315,10 @@ def _section_page(
         "known": facts if desk.delta == "new" else [fact for fact in facts if fact.changed],
         "unchanged": [] if desk.delta == "new" else [fact for fact in facts if not fact.changed],
         "drift": [row for row in desk.drift if row[0] in {fact.term for fact in facts}],
-        "fields": question_fields(part, _shown(desk, part, answers, problems, contradictions, stale)),
+        "fields": question_fields(
+            part, replace(_shown(desk, part, answers, problems, contradictions, stale), days=days or {})
+        ),
+        "filled_in_by": desk.filled_in_by(part),
         "problems": problems,
         "version": stale.version if stale else desk.assignment.version,
         "shown": " ".join(
@@ -300,10 +349,7 @@ def _shown(
 ) -> Shown:
     newer = stale.newer if stale else ()
     people = people_in([*answers.values(), *desk.answers.values()])
-    files: dict[str, tuple[EvidenceFile, ...]] = {}
-    if any(question.type == Type.EVIDENCE for question in part.questions):
-        for file in desk.assignment.evidence.filter(removed_at=None):
-            files[file.question] = (*files.get(file.question, ()), file)
+    files = {key: tuple(found) for key, found in by_question(desk.files).items()}
     return Shown(
         answers=answers,
         problems=problems,
@@ -357,7 +403,7 @@ def _line(desk: Desk, question: Question, problem: str, said: str) -> Line:
 @require_http_methods(["GET", "HEAD", "POST"])
 def check(request: HttpRequest, code: str, key: str) -> HttpResponse:
     """All answers, the declaration, the signature."""
-    desk = _desk(request, code, key)
+    desk = open_desk(request, code, key)
     if isinstance(desk, HttpResponse):
         return desk
     if request.method != "POST":
