@@ -43,6 +43,8 @@ app.conf.update(
         "attestations.follow_owners": {"task": "attestations.follow_owners", "schedule": crontab(minute="*/5")},
         "attestations.follow_findings": {"task": "attestations.follow_findings", "schedule": crontab(minute="*/10")},
         "attestations.raise_events": {"task": "attestations.raise_events", "schedule": crontab(minute="*/15")},
+        "attestations.ready_nodes": {"task": "attestations.ready_nodes", "schedule": crontab(minute="*/2")},
+        "attestations.finish_due": {"task": "attestations.finish_due", "schedule": crontab(minute="*/5")},
         "attestations.ask_reviewers": {"task": "attestations.ask_reviewers", "schedule": crontab(minute=35)},
         "attestations.make_documents": {
             "task": "attestations.make_documents",

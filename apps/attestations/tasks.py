@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.attestations import actions
-from apps.attestations.actions import asking, documents, exceptions
+from apps.attestations.actions import asking, closing, documents, exceptions, nodes
 from apps.common import clock
 
 
@@ -65,3 +65,15 @@ def follow_findings() -> None:
 def ask_reviewers() -> None:
     """Tell reviewers what waits for them."""
     asking.ask_reviewers(now=clock.now())
+
+
+@shared_task(name="attestations.ready_nodes")
+def ready_nodes() -> None:
+    """Make parts of the roll-up ready below which everything is done."""
+    nodes.ready_nodes(now=clock.now())
+
+
+@shared_task(name="attestations.finish_due")
+def finish_due() -> None:
+    """Let campaigns move on that wait for nothing any more."""
+    closing.finish_due(now=clock.now())
