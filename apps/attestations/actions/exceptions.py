@@ -9,7 +9,7 @@ from django.db.models import Q
 from apps.attestations.actions.declaring import exception_subject
 from apps.attestations.actions.signing import put_signature, refuse_unconfirmed
 from apps.attestations.models import AttestationException, Extension, Signature
-from apps.attestations.queries.exceptions import barred, may_decide
+from apps.attestations.queries.exceptions import barred, carriers, may_decide
 from apps.attestations.rules.exceptions import decision_statement, latest_due
 from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Actor, Kind
@@ -33,7 +33,7 @@ DECIDABLE = {
     State.RISK_ACCEPTED: (State.REQUESTED, State.APPROVED),
 }
 RELATED = (
-    "campaign", "assignment__system__owner", "node__unit", "signature__signer", "owner", "finding", "approver",
+    "campaign", "assignment__system__owner", "node__unit", "signature__signer", "owner", "finding__person", "approver",
 )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def _tell(exception: AttestationException, first: str, occasion: str, now: datet
     """A mail to who carries the plan out."""
     enqueue(
         key=f"exception:{exception.pk}:{occasion}",
-        recipient=exception.owner,
+        recipient=exception.finding.person if exception.finding else exception.owner,
         subject=f"Your exception: {exception.description}"[:600],
         body=f"{first}\n\n{exception.description}\nThe plan: {exception.plan}\nBy {day_words(exception.due_on)}.",
         path=f"/attestations/exceptions/{exception.pk}/",
@@ -186,8 +186,7 @@ def propose_plan(
 
 
 def _refuse_stranger(exception: AttestationException, actor: Person) -> None:
-    system_owner = exception.assignment.system.owner_id if exception.assignment else None
-    if actor.pk not in (exception.owner_id, system_owner):
+    if actor.pk not in carriers(exception):
         raise NotAllowed(f"Only {exception.owner.display_name}, who carries the plan out, can do this.")
 
 

@@ -25,10 +25,15 @@ OPEN = (State.REQUESTED, State.APPROVED, State.REFUSED)
 SEVERITIES = ("critical", "high", "medium", "low")
 
 
+def carriers(exception: AttestationException) -> set[UUID | None]:
+    """Who carries the plan out: who was named, who has its finding by now (a leaver's went on), who owns the system."""
+    owner = exception.assignment.system.owner_id if exception.assignment else None
+    return {exception.owner_id, exception.finding.person_id if exception.finding else None, owner}
+
+
 def barred(exception: AttestationException) -> set[UUID | None]:
     """Who never decides: who declared it, who carries the plan out, who owns the system."""
-    owner = exception.assignment.system.owner_id if exception.assignment else None
-    return {exception.owner_id, exception.signature.signer_id, owner}
+    return {*carriers(exception), exception.signature.signer_id}
 
 
 def unit_of(exception: AttestationException) -> int | None:
@@ -54,7 +59,7 @@ def on_record(rows: QuerySet[AttestationException]) -> QuerySet[AttestationExcep
     """With all that a page shows of each."""
     return rows.select_related(
         "campaign", "assignment__system__owner", "assignment__unit", "node__unit", "signature__signer", "owner",
-        "approver", "finding",
+        "approver", "finding__person",
     )  # fmt: skip
 
 
@@ -89,8 +94,14 @@ def visible_exceptions(person: Person, now: datetime, *, reviewers: Reviewers | 
         own = Q(assignment__system__in=visible_systems(person).filter(owner=person))
     reviewers = reviewers or Reviewers(now)
     units = [unit for unit in reviewers.units if any(one.pk == person.pk for one in reviewers.candidates(unit))]
-    involved = Q(owner=person) | Q(signature__signer=person) | Q(approver=person) | Q(assignment__unit__in=units)
-    return on_record(AttestationException.objects.filter(own | involved))
+    involved = (
+        Q(owner=person)
+        | Q(finding__person=person)
+        | Q(signature__signer=person)
+        | Q(approver=person)
+        | Q(assignment__unit__in=units)
+    )
+    return on_record(AttestationException.objects.filter(own | named | Q(assignment__unit__in=units)))
 
 
 @dataclass(frozen=True)
@@ -154,8 +165,7 @@ def rights_over(person: Person, exception: AttestationException, now: datetime) 
     reviewers = Reviewers(now)
     out, able = barred(exception), reviewers.able(unit_of(exception), barred(exception))
     decides = any(one.pk == person.pk for one in able)
-    system_owner = exception.assignment.system.owner_id if exception.assignment else None
-    carries = person.pk in (exception.owner_id, system_owner)
+    carries = person.pk in carriers(exception)
     extension = exception.extensions.filter(is_granted=None).select_related("requested_by").first()
     open_risk = exception.state in (State.REQUESTED, State.APPROVED) and exception.finding is not None
     authority = open_risk and person.pk not in out and exception.finding and exception.finding.is_open
