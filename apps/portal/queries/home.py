@@ -9,9 +9,10 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.text import Truncator
 
-from apps.attestations.models import Assignment, AttestationException
+from apps.attestations.models import Assignment, AttestationException, RollupNode
 from apps.attestations.queries import status_by_system, waiting_for
 from apps.attestations.queries.duties import Reviews, decide_by, duties_of
+from apps.attestations.queries.rollup import nodes_for, place_of
 from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Period
 from apps.common.clock import local_date, zone_named
@@ -40,7 +41,7 @@ NAME_SHOWN = 90
 class Need:
     """One duty: what, by when, and the next action."""
 
-    # attestation | nomination | handover | finding | letters | charter | leaver | review | exception
+    # attestation | nomination | handover | finding | letters | charter | leaver | review | exception | rollup
     kind: str
     title: str
     text: str
@@ -119,7 +120,8 @@ def home_page(person: Person, now: datetime) -> HomePage:
     charter = [_charter(seat, today) for seat in seats_to_sign(person)]
     leavers = [_leaver(case, today) for case in open_cases_of(person)[:SHOWN]]
     reviews = _reviews(person, now, today)
-    needs += charter + leavers + reviews
+    nodes = [_node(one, today) for one in nodes_for(person, now)[:SHOWN]]
+    needs += charter + leavers + reviews + nodes
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
@@ -132,7 +134,8 @@ def home_page(person: Person, now: datetime) -> HomePage:
         + len(letters)
         + len(charter)
         + len(leavers)
-        + len(reviews),
+        + len(reviews)
+        + len(nodes),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
@@ -257,6 +260,21 @@ def _charter(seat: Any, today: date) -> Need:
         url=reverse("portal:mandate_sign", args=[seat.function_id]),
         action="Read and sign",
         about="the charter",
+    )
+
+
+def _node(node: RollupNode, today: date) -> Need:
+    asked_on: date = local_date(node.ready_at or node.campaign.closes_at)
+    place = _short(place_of(node))
+    return Need(
+        kind="rollup",
+        title=f"Sign the {node.campaign.label} roll-up of {place}",
+        text=f"Ready since {day_words(asked_on)}. Read what is below by name, then sign or decline.",
+        due_on=add_working_days(asked_on, ANSWER_WITHIN),
+        today=today,
+        url=reverse("attestations:node", args=[node.campaign.code, node.pk]),
+        action="Read and sign",
+        about=f"the roll-up of {place}",
     )
 
 
