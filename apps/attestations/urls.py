@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apps.attestations import views
-from apps.attestations.views import evidence, exceptions, ladder, report, reviews
+from apps.attestations.views import corrections, evidence, exceptions, ladder, report, reviews, rollup
 
 
 class CodeConverter:
@@ -38,12 +38,17 @@ urlpatterns = [
     path("<campaign:code>/documents/<int:document>/file.pdf", report.document_file, name="document_file"),
     path("<campaign:code>/compare/<campaign:other>/", report.compare, name="compare"),
     path("<campaign:code>/remind/", views.remind, name="remind"),
+    path("<campaign:code>/rollup/", rollup.rollup, name="rollup"),
+    path("<campaign:code>/rollup/<int:node_id>/", rollup.node, name="node"),
+    path("<campaign:code>/closing/", rollup.closing, name="closing"),
+    path("<campaign:code>/sealed.zip", rollup.sealed_zip, name="sealed_zip"),
     path("<campaign:code>/snooze/", ladder.snooze_campaign, name="snooze"),
     path("<campaign:code>/reviews/", reviews.reviews, name="reviews"),
     path("<campaign:code>/<str:key>/", views.assignment, name="assignment"),
     path("<campaign:code>/<str:key>/check/", views.check, name="check"),
     path("<campaign:code>/<str:key>/receipt/", views.receipt, name="receipt"),
     path("<campaign:code>/<str:key>/evidence/<int:number>/", evidence.download, name="evidence"),
+    path("<campaign:code>/<str:key>/correction/", corrections.correction, name="correction"),
     path("<campaign:code>/<str:key>/remind/", ladder.nudge, name="nudge"),
     path("<campaign:code>/<str:key>/escalate/", ladder.escalate, name="escalate"),
     path("<campaign:code>/<str:key>/review/", reviews.review, name="review"),

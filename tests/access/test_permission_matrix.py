@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from apps.access.actions import issue_token
 from apps.attestations.actions import open_campaign
 from apps.attestations.actions.documents import request_report
-from apps.attestations.models import AttestationException, Campaign
+from apps.attestations.models import AttestationException, Campaign, RollupNode
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file
@@ -166,6 +166,10 @@ PAGES: dict[str, str] = {
     # Not made yet, and no campaign before this one: their own tests show who reads them.
     "attestations:document_file": "L L 404 404 404 404 404 404",
     "attestations:compare": "L L 404 404 404 404 404 404",
+    "attestations:rollup": READS_CAMPAIGNS,
+    "attestations:node": READS_CAMPAIGNS,
+    "attestations:closing": READS_CAMPAIGNS,
+    "attestations:sealed_zip": "L L 404 404 404 404 404 404",
     "attestations:remind": "L L 404 404 403 403 403 200",
     "attestations:snooze": OWNER_ONLY,
     "attestations:nudge": "L L 404 404 403 403 403 200",
@@ -260,6 +264,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "case_id": {"case_id": uuid4()},
         "file_id": {"file_id": people_file.pk},
         "scim_token_id": {"scim_token_id": scim_token.pk},
+        "node_id": {"node_id": RollupNode.objects.get(level="top").pk},
         "finding_id": {"finding_id": finding.pk},
         "action_id": {"action_id": an_action(cast, finding).pk},
     }

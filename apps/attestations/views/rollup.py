@@ -97,9 +97,9 @@ class NodeDesk:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def node(request: HttpRequest, code: str, number: int) -> HttpResponse:
+def node(request: HttpRequest, code: str, node_id: int) -> HttpResponse:
     """What is below a node by name, and its signature: the form for who signs, the receipt for everybody else."""
-    desk = NodeDesk(request, code, number)
+    desk = NodeDesk(request, code, node_id)
     if request.method != "POST":
         form = NodeForm(request, desk.person) if desk.asked else None
         return _node_page(request, desk, form, own_forms())
@@ -137,7 +137,7 @@ def _sign(
         fresh = NodeDesk(request, desk.campaign.code, desk.node.pk)
         return _node_page(request, fresh, form, own, status=422)
     messages.success(request, "Declined. The reason is on record." if declines else "Signed.")
-    return redirect("attestations:node", code=desk.campaign.code, number=desk.node.pk)
+    return redirect("attestations:node", code=desk.campaign.code, node_id=desk.node.pk)
 
 
 def _node_page(
