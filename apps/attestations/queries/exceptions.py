@@ -94,13 +94,7 @@ def visible_exceptions(person: Person, now: datetime, *, reviewers: Reviewers | 
         own = Q(assignment__system__in=visible_systems(person).filter(owner=person))
     reviewers = reviewers or Reviewers(now)
     units = [unit for unit in reviewers.units if any(one.pk == person.pk for one in reviewers.candidates(unit))]
-    involved = (
-        Q(owner=person)
-        | Q(finding__person=person)
-        | Q(signature__signer=person)
-        | Q(approver=person)
-        | Q(assignment__unit__in=units)
-    )
+    named = Q(owner=person) | Q(finding__person=person) | Q(signature__signer=person) | Q(approver=person)
     return on_record(AttestationException.objects.filter(own | named | Q(assignment__unit__in=units)))
 
 
