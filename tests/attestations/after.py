@@ -1,6 +1,8 @@
 """Signed attestations, reviews and exceptions for the tests of what comes after the owner."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -61,11 +63,19 @@ def found(key: str) -> Assignment:
 def signed(cast: Any, key: str = "one", person: Any = None, *, known: bool = False, **special: Given) -> Assignment:
     """Ada's signature under one of her systems. `known`: as if the register contradicted nothing."""
     person = person or cast.ada
-    assignment = answer(found(key), person, **special)
-    if known:
-        assignment.answers.update(contradiction="", explanation="")
-    sign(assignment, person)
+    with nothing_contradicts() if known else nullcontext():
+        sign(answer(found(key), person, **special), person)
     return found(key)
+
+
+@contextmanager
+def nothing_contradicts() -> Iterator[None]:
+    """As if the register knew all that the answers say."""
+    with (
+        patch("apps.attestations.rules.answers.contradiction", return_value=""),
+        patch("apps.attestations.actions.keeping.contradiction", return_value=""),
+    ):
+        yield
 
 
 def checks(assignment: Assignment, **disagree: str) -> dict[str, Check]:

@@ -11,7 +11,7 @@ from apps.attestations.models import Assignment, AttestationException
 from apps.attestations.rules import Given
 from apps.findings import actions as findings
 from apps.registry.models import System
-from tests.attestations.after import checks, confirmed, seed_that_draws
+from tests.attestations.after import checks, confirmed, nothing_contradicts, seed_that_draws
 
 # Parts of verbs.
 NO_VERBS = {
@@ -26,15 +26,14 @@ def _signed(w: Any, *, drawn: bool = False, **special: Given) -> Assignment:
     """Ada's signed attestation, drawn as a sample or not."""
     keys = tuple(System.objects.values_list("key", flat=True))
     other = next(key for key in keys if (key == w.system.key) == drawn)
-    with patch("apps.attestations.actions.campaigns.secrets.token_hex", return_value=seed_that_draws(other, keys)):
-        assignment = w.answered()
-    now = w.by["now"]
-    for question, given in special.items():
-        assignment = attestations.save_answers(
-            assignment, "response", {question: given}, version=assignment.version, actor=w.cast.ada, now=now
-        )
-    assignment.answers.update(contradiction="", explanation="")
-    attestations.sign(assignment, version=assignment.version, **confirmed(w.cast.ada, now))
+    seed = seed_that_draws(other, keys)
+    with nothing_contradicts(), patch("apps.attestations.actions.campaigns.secrets.token_hex", return_value=seed):
+        assignment, now = w.answered(), w.by["now"]
+        for question, given in special.items():
+            assignment = attestations.save_answers(
+                assignment, "response", {question: given}, version=assignment.version, actor=w.cast.ada, now=now
+            )
+        attestations.sign(assignment, version=assignment.version, **confirmed(w.cast.ada, now))
     return Assignment.objects.select_related("campaign", "system", "snapshot").get(pk=assignment.pk)
 
 
