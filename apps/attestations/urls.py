@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apps.attestations import views
-from apps.attestations.views import corrections, evidence, exceptions, ladder, report, reviews, rollup
+from apps.attestations.views import corrections, evidence, exceptions, ladder, report, reviews, rollup, templates
 
 
 class CodeConverter:
@@ -23,6 +23,16 @@ register_converter(CodeConverter, "campaign")
 app_name = "attestations"
 urlpatterns = [
     path("", views.campaigns, name="campaigns"),
+    path("templates/", templates.templates, name="templates"),
+    path("templates/new/", templates.template_new, name="template_new"),
+    path("templates/<slug:key>/", templates.template, name="template"),
+    path("templates/<slug:key>/plan/", templates.template_plan, name="template_plan"),
+    path("templates/<slug:key>/rest/", templates.template_rest, name="template_rest"),
+    path("questions/", templates.questions, name="questions"),
+    path("questions/<slug:key>/", templates.question_set, name="question_set"),
+    path("questions/<slug:key>/<int:number>/", templates.question_version, name="question_version"),
+    path("questions/<slug:key>/<int:number>/publish/", templates.publish, name="question_publish"),
+    path("<campaign:code>/cancel/", templates.cancel, name="cancel"),
     path("exceptions/", exceptions.exceptions, name="exceptions"),
     path("exceptions/<int:exception_id>/", exceptions.exception, name="exception"),
     path("<campaign:code>/", views.campaign, name="campaign"),
