@@ -118,7 +118,7 @@ def test_the_words(cast: Any) -> None:
     head = digests(cast.una)[0]
     assert head.subject == "Q4 2026: 1 system of others overdue"
     assert head.body == (
-        "1 system of your unit nobody has signed for. On its page you can nominate another owner for each one:\n\n"
+        "1 system of your unit nobody has signed for. On the page of a system you can nominate another owner:\n\n"
         "- Claims triage (one), 3 days overdue, was due 30 Nov 2026. Ada Nwosu answers for it. Tier medium.\n"
         "  http://localhost:8000/systems/one/\n\n"
         "What is not signed when the campaign closes is reported as not attested, by name."

@@ -189,7 +189,7 @@ def _subject(digest: Digest, today: date) -> str:
 _TITLES = {
     Role.OWNER: "You have not signed for {count}:",
     Role.SEATS: "{count} in the organisation nobody has signed for, told to you by the seat you hold:",
-    Role.HEAD: "{count} of your unit nobody has signed for. On its page you can nominate another owner for each one:",
+    Role.HEAD: "{count} of your unit nobody has signed for. On the page of a system you can nominate another owner:",
     Role.MANAGER: "{count} of people who report to you are not signed:",
     Role.DEPUTY: "{count} whose owner you are the deputy of are not signed:",
     Role.ACTING: "{count} of others, because you act for somebody who is away:",

@@ -143,7 +143,7 @@ def _said(people: Sequence[UUID], now: datetime) -> tuple[dict[UUID, date], dict
 
 def _unreached_notes(places: Sequence[Place], recipients: Recipients, calendar: Calendar, now: datetime) -> list[Note]:
     """Whoever is next hears at once of those whom mail does not reach, once a campaign and pair of people."""
-    gaps = {place.alike: found for place in places if (found := list(_gaps(place, recipients, calendar)))}
+    gaps = {place.alike: met for place in places if (met := list(_gaps(place, recipients, calendar)))}
     if not gaps:
         return []
     lines: dict[tuple[str, UUID, UUID], dict[int, Line]] = defaultdict(dict)

@@ -119,7 +119,8 @@ def _rows(campaign: Campaign, today: date, failed: Iterable[UUID]) -> Sequence[A
                 "shown": NAMES_SHOWN,
             },
         )
-        return cursor.fetchall()
+        rows: Sequence[Any] = cursor.fetchall()
+    return rows
 
 
 def _told(rows: Sequence[Any]) -> dict[int, _Told]:

@@ -80,7 +80,8 @@ def _read(columns: str, now: datetime, which: str, **params: Any) -> list[tuple[
     values = {"zone": settings.ORGANISATION_TIME_ZONE, "now": now, **params}
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SQL.format(columns=columns, which=which), values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def open_places(now: datetime) -> list[Place]:
