@@ -185,6 +185,7 @@ def _content(node: RollupNode, asked: Signatory, found: Below, own: Sequence[Own
             "late": found.late,
             "not_attested": found.not_attested,
             "declined": found.declined,
+            "added": found.added,
             "sha256": found.sha256,
         },
         "children": [

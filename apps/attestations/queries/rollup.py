@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db import connection
@@ -53,7 +53,7 @@ def below_units(campaign: Campaign, *, node: RollupNode | None = None, hashed: b
     with connection.cursor() as cursor:
         cursor.execute(sql, {"campaign": campaign.pk, "node": node.pk if node else None})
         return {
-            pk: Below(total, clean - corrected, qualified + corrected, late, missing, unfinished, 0, sha256)
+            pk: Below(total, clean - corrected, qualified + corrected, late, missing, unfinished, sha256=sha256)
             for pk, total, clean, qualified, late, missing, unfinished, sha256, corrected in cursor.fetchall()
         }
 
@@ -63,13 +63,14 @@ def below(node: RollupNode) -> Below:
     if node.level == RollupNode.Level.UNIT:
         return below_units(node.campaign, node=node, hashed=True).get(node.pk, Below(sha256=digest("")))
     children = children_of(node)
-    total = summed(below_units(node.campaign).values())
-    return Below(
-        total.total, total.clean, total.qualified, total.late, total.not_attested,
-        sum(child.state not in NODE_SIGNED for child in children),
-        node.campaign.nodes.filter(state=RollupNode.State.DECLINED).exclude(pk=node.pk).count(),
-        digest("".join(sorted(line_of(child) for child in children))),
-    )  # fmt: skip
+    nodes = node.campaign.nodes.exclude(pk=node.pk)
+    return replace(
+        summed(below_units(node.campaign, hashed=True).values()),
+        unfinished=sum(child.state not in NODE_SIGNED for child in children),
+        declined=nodes.filter(state=RollupNode.State.DECLINED).count(),
+        added=AttestationException.objects.filter(node__in=nodes).count(),
+        sha256=digest("".join(sorted(line_of(child) for child in children))),
+    )
 
 
 def line_of(node: RollupNode) -> str:

@@ -20,7 +20,8 @@ class Basis(StrEnum):
 class Below:
     """Everything below a node, counted, and the hash of the lines that say it one by one.
 
-    `late` counts signatures after the due date among the signed ones; `declined` counts nodes below.
+    `late` counts signatures after the due date among the signed ones; `declined` counts nodes below, and `added` the
+    exceptions that somebody added at one of them.
     """
 
     total: int = 0
@@ -30,12 +31,13 @@ class Below:
     not_attested: int = 0
     unfinished: int = 0
     declined: int = 0
+    added: int = 0
     sha256: str = ""
 
     @property
     def faults(self) -> int:
         """What forbids a clean signature."""
-        return self.qualified + self.not_attested + self.declined
+        return self.qualified + self.not_attested + self.declined + self.added
 
 
 def child_line(key: str, state: str, result: str, signature: str) -> str:
@@ -74,6 +76,7 @@ def node_statement(first: str, label: str, below: Below, own: int) -> str:
         _part(below.qualified, "was attested with exceptions", "were attested with exceptions"),
         _part(below.not_attested, "was not attested", "were not attested"),
         _part(below.declined, "part declined to sign", "parts declined to sign"),
+        _part(below.added, "exception was added below", "exceptions were added below"),
         f"I add {own} exception{'' if own == 1 else 's'} of my own" if own else "",
     ]
     return (
