@@ -49,6 +49,7 @@ CHANGES = "L L 404 200 403 403 403 200"
 READS_TRAIL = "L L 403 403 200 403 200 200"
 READS_BOARD = "L L 403 403 200 200 200 200"
 READS_CAMPAIGNS = "L L 404 404 200 200 200 200"
+RUNS_CAMPAIGNS = "L L 404 404 403 403 403 200"
 GONE = "404 404 404 404 404 404 404 404"
 POST_ONLY = "L L 405 405 405 405 405 405"
 
@@ -146,6 +147,16 @@ PAGES: dict[str, str] = {
     "findings:verify": POST_ONLY,
     "readiness:board": READS_BOARD,
     "attestations:campaigns": EVERYBODY,
+    "attestations:templates": READS_CAMPAIGNS,
+    "attestations:template": READS_CAMPAIGNS,
+    "attestations:template_new": RUNS_CAMPAIGNS,
+    "attestations:template_plan": RUNS_CAMPAIGNS,
+    "attestations:template_rest": RUNS_CAMPAIGNS,
+    "attestations:questions": READS_CAMPAIGNS,
+    "attestations:question_set": "L L 404 404 302 302 302 302",
+    "attestations:question_version": READS_CAMPAIGNS,
+    "attestations:question_publish": POST_ONLY,
+    "attestations:cancel": RUNS_CAMPAIGNS,
     "attestations:campaign": READS_CAMPAIGNS,
     "attestations:exceptions": EVERYBODY,
     # Of an exception that Ada declared: she, her unit's head, and who reads campaigns.
@@ -241,6 +252,8 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     return {
         "function": {"function": "ciso"},
         "number": {"number": 1},
+        "template_key": {"template_key": "quarterly"},
+        "set_key": {"set_key": "base"},
         "signature_id": {"signature_id": signature.pk},
         "acceptance_id": {"acceptance_id": asked.pk},
         "domain": {"domain": "access-management"},

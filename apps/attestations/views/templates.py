@@ -89,15 +89,15 @@ def template_new(request: HttpRequest) -> HttpResponse:
         except Refused as error:
             form.add_error(None, str(error))
         else:
-            return redirect("attestations:template", key=made.key)
+            return redirect("attestations:template", template_key=made.key)
     status = 422 if form.errors else 200
     return render(request, "attestations/template_edit.html", {"form": form, "template": None}, status=status)
 
 
 @require_http_methods(READS_AND_WRITES)
-def template(request: HttpRequest, key: str) -> HttpResponse:
+def template(request: HttpRequest, template_key: str) -> HttpResponse:
     """One template: read by those who read campaigns, changed by those who run them."""
-    person, found = _reader(request), _template(key)
+    person, found = _reader(request), _template(template_key)
     runs = may(person, Permission.CAMPAIGN_RUN)
     if request.method == "POST":
         require(person, Permission.CAMPAIGN_RUN)
@@ -111,7 +111,7 @@ def template(request: HttpRequest, key: str) -> HttpResponse:
         except Refused as error:
             form.add_error(None, str(error))
         else:
-            return redirect("attestations:template", key=key)
+            return redirect("attestations:template", template_key=template_key)
     return _template_page(request, found, form, runs)
 
 
@@ -128,9 +128,9 @@ def _template_page(request: HttpRequest, found: CampaignTemplate, form: Template
 
 
 @require_http_methods(READS_AND_WRITES)
-def template_rest(request: HttpRequest, key: str) -> HttpResponse:
+def template_rest(request: HttpRequest, template_key: str) -> HttpResponse:
     """Let a template rest, or go on, with a reason."""
-    person, found = _runner(request), _template(key)
+    person, found = _runner(request), _template(template_key)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
@@ -141,9 +141,9 @@ def template_rest(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @require_http_methods(READS_AND_WRITES)
-def template_plan(request: HttpRequest, key: str) -> HttpResponse:
+def template_plan(request: HttpRequest, template_key: str) -> HttpResponse:
     """Plan a period's campaign before it opens by itself."""
-    person, found, now = _runner(request), _template(key), clock.now()
+    person, found, now = _runner(request), _template(template_key), clock.now()
     following = _following(found)
     form = PeriodForm(request.POST if request.method == "POST" else None, template=found, following=following)
     if request.method == "POST" and form.is_valid():
@@ -195,11 +195,11 @@ def questions(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(READS_AND_WRITES)
-def question_set(request: HttpRequest, key: str) -> HttpResponse:
+def question_set(request: HttpRequest, set_key: str) -> HttpResponse:
     """The newest version of a question set; with POST a draft of the next."""
     person = _reader(request)
     try:
-        found = QuestionSet.objects.get(key=key)
+        found = QuestionSet.objects.get(key=set_key)
     except QuestionSet.DoesNotExist as error:
         raise Http404 from error
     newest = found.versions.order_by("-number").first()
@@ -209,7 +209,7 @@ def question_set(request: HttpRequest, key: str) -> HttpResponse:
             newest = draft_version(found, actor=person, now=clock.now())
     if newest is None:
         raise Http404
-    return redirect("attestations:question_version", key=key, number=newest.number)
+    return redirect("attestations:question_version", set_key=set_key, number=newest.number)
 
 
 def _version(key: str, number: int) -> QuestionSetVersion:
@@ -220,9 +220,9 @@ def _version(key: str, number: int) -> QuestionSetVersion:
 
 
 @require_http_methods(READS_AND_WRITES)
-def question_version(request: HttpRequest, key: str, number: int) -> HttpResponse:
+def question_version(request: HttpRequest, set_key: str, number: int) -> HttpResponse:
     """One version: what it asks, what is new in it, and while it is a draft the form to change it."""
-    person, version = _reader(request), _version(key, number)
+    person, version = _reader(request), _version(set_key, number)
     form, faults = None, []
     edits = version.published_at is None and may(person, Permission.CAMPAIGN_RUN)
     if request.method == "POST":
@@ -236,7 +236,7 @@ def question_version(request: HttpRequest, key: str, number: int) -> HttpRespons
             except Refused as error:
                 faults = [str(error)]
             else:
-                return redirect("attestations:question_version", key=key, number=number)
+                return redirect("attestations:question_version", set_key=set_key, number=number)
     elif edits:
         text = json.dumps(version.sections, ensure_ascii=False, indent=2)
         form = QuestionsForm(initial={"sections": text, "note": version.note})
@@ -265,13 +265,13 @@ def _version_page(
 
 
 @require_POST
-def publish(request: HttpRequest, key: str, number: int) -> HttpResponse:
+def publish(request: HttpRequest, set_key: str, number: int) -> HttpResponse:
     """Publish a draft: campaigns ask it from now on."""
-    person, version = _runner(request), _version(key, number)
+    person, version = _runner(request), _version(set_key, number)
     try:
         publish_version(version, actor=person, now=clock.now())
     except Faulty as error:
         return _version_page(request, version, None, error.problems, runs=True)
     except Refused as error:
         return _version_page(request, version, None, [str(error)], runs=True)
-    return redirect("attestations:question_version", key=key, number=number)
+    return redirect("attestations:question_version", set_key=set_key, number=number)
