@@ -30,7 +30,7 @@ from apps.registry.actions.handover import escalate_handover, escalate_handovers
 from apps.registry.models import SavedView, System
 from apps.registry.rules.authority import Powers
 from apps.registry.rules.imports import template_csv
-from tests.attestations import verbs_after, verbs_ladder, verbs_rollup
+from tests.attestations import verbs_after, verbs_ladder, verbs_questions, verbs_rollup
 from tests.attestations.world import answer_all
 from tests.cast import Cast
 from tests.directory import verbs as directory_verbs
@@ -48,6 +48,7 @@ NO_VERBS = {
     *directory_verbs.NO_VERBS,
     *verbs_after.NO_VERBS,
     *verbs_ladder.NO_VERBS,
+    *verbs_questions.NO_VERBS,
     *verbs_rollup.NO_VERBS,
     *raci_verbs.NO_VERBS,
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
@@ -245,6 +246,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     **verbs_after.VERBS,
     **verbs_rollup.VERBS,
     **verbs_ladder.VERBS,
+    **verbs_questions.VERBS,
     **raci_verbs.VERBS,
     "issue_token": (
         lambda w: lambda: access.issue_token(w.cast.ada, name="T", scopes=["read"], **w.by), {"api.token.issued": 1},
