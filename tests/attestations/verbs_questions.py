@@ -1,4 +1,4 @@
-"""The verbs of questions, templates and events for the test that every verb leaves exactly the events that it should."""
+"""The verbs of questions, templates and events, each with the events that it leaves."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -68,7 +68,7 @@ VERBS: dict[str, tuple[Callable[[Any], Callable[[], Any]], dict[str, int]]] = {
     "change_template": (
         _made(
             _template,
-            lambda w, one: attestations.change_template(one, values={"name": "Each month"}, question_sets=_sets(), **w.by),
+            lambda w, one: attestations.change_template(one, values={"name": "Often"}, question_sets=_sets(), **w.by),
         ),
         {"campaign_template.changed": 1},
     ),
@@ -77,7 +77,8 @@ VERBS: dict[str, tuple[Callable[[Any], Callable[[], Any]], dict[str, int]]] = {
         {"campaign_template.changed": 1},
     ),
     "schedule_campaign": (
-        _made(_template, lambda w, one: attestations.schedule_campaign(one, "2027-03", **w.by)), {"campaign.drafted": 1},
+        _made(_template, lambda w, one: attestations.schedule_campaign(one, "2027-03", **w.by)),
+        {"campaign.drafted": 1},
     ),
     "draft_version": (lambda w: lambda: _draft(w), {"questions.drafted": 1}),
     "change_draft": (

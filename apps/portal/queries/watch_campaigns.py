@@ -49,10 +49,11 @@ def _campaign(campaign: Campaign) -> Example:
 
 def _not_opened(scene: Scene) -> Look:
     """By the templates and the calendar, not by what the sweep thinks. A cancelled campaign was opened."""
+    beginning = began()
     wanted = {
         (template.pk, str(period)): (template, period)
         for template in CampaignTemplate.objects.filter(is_active=True).exclude(cadence="event")
-        for period in _periods(template, scene)
+        for period in _periods(template, scene, beginning)
     }
     known = Campaign.objects.filter(template__in={pk for pk, _ in wanted}, period__in={text for _, text in wanted})
     planned = [Campaign.State.DRAFT, Campaign.State.SCHEDULED]
@@ -68,8 +69,8 @@ def _not_opened(scene: Scene) -> Look:
     return listed(late)
 
 
-def _periods(template: CampaignTemplate, scene: Scene) -> list[Period]:
-    current, beginning = Period.of(scene.today, cadence_of(template.cadence)), began()
+def _periods(template: CampaignTemplate, scene: Scene, beginning: datetime | None) -> list[Period]:
+    current = Period.of(scene.today, cadence_of(template.cadence))
     found: list[Period] = []
     if beginning is None:
         return found
