@@ -143,6 +143,7 @@ def posted(assignment: Any) -> dict[str, str]:
     """The form as the page shows it."""
     data = {}
     for row in assignment.answers.select_related("person"):
+        data[f"{row.question}-explanation"] = row.explanation
         if row.value != "given":
             data[row.question] = row.value
         elif row.person:
