@@ -50,13 +50,6 @@ def test_due_dates_are_in_order_and_never_before_the_opening(day: date, before: 
     assert dates.opens_on <= dates.due_critical_on <= dates.due_high_on <= dates.due_on <= dates.closes_on
 
 
-@given(st.lists(st.dates(date(2026, 11, 1), date(2026, 12, 20)), max_size=4), st.integers(0, 60))
-def test_a_reminder_is_never_before_its_time(due: list[date], offset: int) -> None:
-    opened, today = date(2026, 11, 9), date(2026, 11, 1) + timedelta(days=offset)
-    step = rules.reminder_step(due, today=today, opened_on=opened)
-    assert step is None or opened < step <= today
-
-
 @given(
     st.dictionaries(
         st.sampled_from(["name", "owner", "v", "leads"]),

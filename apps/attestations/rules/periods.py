@@ -2,12 +2,10 @@
 
 import calendar
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-# Owners hear from a campaign this many days before their due date, and never after they signed.
-REMINDER_DAYS = (7, 3, 1, 0)
 # A campaign opens, and reminders leave, from this hour of the organisation's day.
 OFFICE_HOUR = 9
 HIGH_EARLIER = timedelta(days=7)
@@ -157,13 +155,3 @@ def moved_back(day: date, is_working_day: WorkingDay) -> date:
     while not is_working_day(day):
         day -= timedelta(days=1)
     return day
-
-
-def reminder_step(due_dates: Iterable[date], *, today: date, opened_on: date) -> date | None:
-    """The latest reminder day that has come for somebody with these due dates.
-
-    Only the latest: after days without a sweep nobody gets the steps in between. Days up to the opening do not
-    count, because the opening mail said it.
-    """
-    days = {due - timedelta(days=before) for due in due_dates for before in REMINDER_DAYS}
-    return max((day for day in days if opened_on < day <= today), default=None)
