@@ -30,8 +30,10 @@ from apps.attestations.queries.reviews import (
 )
 from apps.attestations.queries.stamps import flags_of
 from apps.attestations.questions import thawed
+from apps.attestations.rules import read_date
 from apps.attestations.rules.exceptions import acceptance_statement, sample_statement
 from apps.common import clock
+from apps.common.clock import day_words
 from apps.common.errors import Refused
 from apps.people.models import Person
 from apps.people.requests import signed_in
@@ -116,6 +118,12 @@ def signing(form: SignForm) -> dict[str, Any]:
     }
 
 
+def _written(text: str) -> str:
+    """A day as people write it; what was typed where it is none."""
+    day = read_date(text)
+    return day_words(day) if day else text
+
+
 class ReviewDesk:
     """One signed attestation as a reviewer reads it. Raises Http404 for everybody who is not asked."""
 
@@ -130,6 +138,8 @@ class ReviewDesk:
         payload = json.loads(self.signature.payload) if self.signature else {"sections": []}
         self.parts: list[dict[str, Any]] = payload["sections"]
         self.answers = {answer["key"]: answer for part in self.parts for answer in part["answers"]}
+        for answer in self.answers.values():
+            answer |= {name: _written(answer.get(name, "")) for name in ("plan_date", "day")}
 
     def context(self) -> dict[str, Any]:
         """What both pages show: facts, answers, evidence, what was noticed, what was said before."""
