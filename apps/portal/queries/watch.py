@@ -5,11 +5,12 @@ query that counts) and put it into DUTIES.
 """
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.access.queries import may
@@ -103,7 +104,8 @@ def watched(now: datetime, *, reader: Person | None = None, duties: Iterable[Dut
 def _outcome(duty: Duty, scene: Scene, tends: dict[Tends, Person | None]) -> Outcome:
     person = tends[duty.tends]
     try:
-        with transaction.atomic():
+        # In an open transaction a failed statement would take the others with it.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
             look = duty.look(scene)
     except Exception:  # one broken check must not hide the others
         log.exception("watch.check_failed", duty=duty.key)

@@ -18,11 +18,15 @@ from apps.portal.queries.watch import READERS, watched
 # What each sweep does. One that is not here is shown by its name alone.
 SWEEP_WORDS = {
     "attestations.add_supplements": "Asks for grave systems that came after the opening",
+    "attestations.ask_reviewers": "Asks reviewers for what is signed",
+    "attestations.finish_due": "Closes and seals campaigns that are decided",
+    "attestations.follow_findings": "Lets exceptions follow their findings",
     "attestations.follow_owners": "Lets open attestations follow the owners of systems",
     "attestations.make_documents": "Makes receipts and reports as PDF",
     "attestations.move_on_due": "Moves campaigns on: past the due date, into the roll-up",
     "attestations.open_due": "Opens campaigns whose time has come",
     "attestations.raise_events": "Asks again about systems that changed since they were attested",
+    "attestations.ready_nodes": "Says which steps of the roll-up can be signed",
     "attestations.remind_due": "Reminds owners of what is open",
     "attestations.scan_evidence": "Has evidence scanned",
     "audit.heartbeat": "Shows that a worker takes work",
