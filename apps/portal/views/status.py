@@ -29,6 +29,7 @@ SWEEP_WORDS = {
     "attestations.ready_nodes": "Says which steps of the roll-up can be signed",
     "attestations.remind_due": "Reminds owners of what is open",
     "attestations.scan_evidence": "Has evidence scanned",
+    "attestations.sweep_passing": "Ends preparations, settles and reports requests to take over",
     "audit.heartbeat": "Shows that a worker takes work",
     "audit.prepare_partitions": "Prepares the trail's coming months",
     "directory.offboard_due": "Off-boards who left",
