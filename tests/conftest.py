@@ -92,6 +92,22 @@ def committed_db(
     yield from _own_database(f"committed_{worker}", template_names[1], django_db_blocker)
 
 
+@pytest.fixture(scope="module")
+def module_db(
+    worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[str]:
+    """Like committed_db, one for the tests of a module; see rules_db."""
+    yield from _own_database(f"module_{worker}", template_names[1], django_db_blocker)
+
+
+@pytest.fixture
+def rules_db(request: pytest.FixtureRequest) -> str:
+    """The module's database, for tests that bring rows of their own and then are refused; a clone for each would cost
+    most of their time. A test that is marked `alone`, because of what others leave there, gets its own."""
+    name: str = request.getfixturevalue("committed_db" if request.node.get_closest_marker("alone") else "module_db")
+    return name
+
+
 @pytest.fixture
 def bare_db(
     worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any

@@ -18,15 +18,15 @@ pytestmark = pytest.mark.committed
 
 
 @pytest.fixture(params=["application", "owner"])
-def shell(committed_db: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+def shell(rules_db: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
     """A live database shell in each of the two roles."""
     url = databases.app_url if request.param == "application" else databases.owner_url
-    with psycopg.connect(url(committed_db), autocommit=True) as connection:
+    with psycopg.connect(url(rules_db), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def finding(committed_db: str) -> Finding:
+def finding(rules_db: str) -> Finding:
     """A finding that waits for Ada."""
     return a_finding(Cast())
 
@@ -166,6 +166,7 @@ VALUES (%(finding)s, %(severity)s, %(person)s, %(by)s, now(), '2026-11-16', 'Sea
 """
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("wrong", "by"),
     [

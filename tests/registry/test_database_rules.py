@@ -17,15 +17,15 @@ pytestmark = pytest.mark.committed
 
 
 @pytest.fixture(params=["application", "owner"])
-def shell(committed_db: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+def shell(rules_db: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
     """A live database shell in each of the two roles."""
     url = databases.app_url if request.param == "application" else databases.owner_url
-    with psycopg.connect(url(committed_db), autocommit=True) as connection:
+    with psycopg.connect(url(rules_db), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def system(committed_db: str) -> System:
+def system(rules_db: str) -> System:
     """A live system that Ada has accepted."""
     people = Cast()
     return a_system(people, owner=people.ada)
@@ -133,8 +133,8 @@ def test_history_is_not_rewritten(shell: psycopg.Connection[Any], system: System
     refused(shell, statement.format(nils=Cast().nils.pk, system=system.pk), by=errors.RestrictViolation)
 
 
-def test_terms_and_systems_are_not_truncated(committed_db: str, system: System, as_owner: Callable[[str], Any]) -> None:
-    with as_owner(committed_db) as shell:
+def test_terms_and_systems_are_not_truncated(rules_db: str, system: System, as_owner: Callable[[str], Any]) -> None:
+    with as_owner(rules_db) as shell:
         for table in ("registry_ownershipterm", "registry_system", "people_person"):
             refused(shell, f"TRUNCATE {table} CASCADE", by=errors.RestrictViolation)
 
@@ -156,6 +156,7 @@ def test_a_service_account_does_not_own_a_proposed_system(shell: psycopg.Connect
         shell.execute("UPDATE registry_system SET owner_id = %s WHERE id = %s", [Cast().robot.pk, system.pk])
 
 
+@pytest.mark.alone
 def test_going_live_checks_the_owner_again(shell: psycopg.Connection[Any], system: System) -> None:
     shell.execute("UPDATE registry_system SET stage = 'proposed' WHERE id = %s", [system.pk])
     shell.execute("UPDATE people_person SET is_active = false, deactivated_at = now() WHERE id = %s", [Cast().ada.pk])
@@ -227,8 +228,9 @@ def test_units_form_no_circle(shell: psycopg.Connection[Any], system: System) ->
     )
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("first", ["appoint", "deactivate"])
-def test_appointing_and_deactivating_at_once(committed_db: str, first: str) -> None:
+def test_appointing_and_deactivating_at_once(rules_db: str, first: str) -> None:
     """Two open transactions, one appoints Nils, the other deactivates him: exactly one of them commits."""
     people = Cast()
     system = a_system(people)
@@ -248,14 +250,14 @@ def test_appointing_and_deactivating_at_once(committed_db: str, first: str) -> N
 
     def run_second() -> None:
         try:
-            with psycopg.connect(databases.app_url(committed_db)) as connection:
+            with psycopg.connect(databases.app_url(rules_db)) as connection:
                 for statement in statements[second]:
                     connection.execute(statement, values)
             outcome[second] = "committed"
         except errors.ForeignKeyViolation:
             outcome[second] = "refused"
 
-    with psycopg.connect(databases.app_url(committed_db)) as connection:
+    with psycopg.connect(databases.app_url(rules_db)) as connection:
         for statement in statements[first]:
             connection.execute(statement, values)
         thread = threading.Thread(target=run_second)
@@ -264,7 +266,7 @@ def test_appointing_and_deactivating_at_once(committed_db: str, first: str) -> N
         assert thread.is_alive(), "the second transaction waits for the first"
     thread.join(timeout=10)
     assert outcome == {second: "refused"}
-    with psycopg.connect(databases.app_url(committed_db)) as connection:
+    with psycopg.connect(databases.app_url(rules_db)) as connection:
         row = connection.execute(
             "SELECT s.owner_id = %(nils)s, p.is_active FROM registry_system s, people_person p "
             "WHERE s.id = %(system)s AND p.id = %(nils)s", values
