@@ -90,7 +90,7 @@ def test_a_new_owner_is_asked_and_who_signed_as_the_new_owner_is_not(cast: Any) 
     hand_over(cast, first.system, cast.nils, now=LATER)
     assert actions.raise_events(now=LATER + timedelta(hours=1)) == 1
     second = Assignment.objects.get(campaign__is_event=True)
-    assert (second.person, second.snapshot.changes) == (cast.nils, ["owner"])
+    assert (second.person, second.snapshot.changes) == (cast.nils, ["deputy", "owner"])
 
 
 def test_who_took_over_in_mid_campaign_and_signed_is_not_asked_again(cast: Any) -> None:

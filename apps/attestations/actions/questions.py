@@ -145,7 +145,7 @@ def _taken(question_set: QuestionSet) -> tuple[set[str], set[str]]:
 
 
 def _hash(sections: Any) -> str:
-    return digest(canonical(sections))
+    return digest(canonical({"sections": sections}))
 
 
 def _note(kind: Kind, version: QuestionSetVersion, actor: Person, now: datetime, more: dict[str, Any]) -> None:
