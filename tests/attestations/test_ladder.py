@@ -503,3 +503,29 @@ def test_two_thousand_people_in_a_fixed_number_of_queries(committed_db: str) -> 
     with CaptureQueriesContext(connection) as rising:
         assert sum(step.systems for step in ladder(campaign, date(2027, 3, 1))) == 4040
     assert len(rising) <= 6
+
+
+def test_the_pages(cast: Any, browse: Any, monkeypatch: Any) -> None:
+    from django.urls import reverse
+
+    from apps.common import clock
+
+    register(cast, "one", owner=cast.ada, name="Claims triage")
+    start()
+    monkeypatch.setattr(clock, "now", lambda: at(1, month=12))
+    nudge, up = (reverse(f"attestations:{name}", args=[PERIOD, "one"]) for name in ("nudge", "escalate"))
+    off = reverse("attestations:snooze", args=[PERIOD])
+    for page in (nudge, up):
+        assert [browse(who).get(page).status_code for who in (cast.ada, cast.eve, cast.mara)] == [404, 403, 200]
+    mara, ada = browse(cast.mara), browse(cast.ada)
+    assert b"Remind Ada Nwosu" in mara.get(nudge).content
+    assert [mara.post(nudge).status_code for _ in range(2)] == [302, 422]
+    assert b"Una Brandt" in mara.get(up).content
+    assert [mara.post(up).status_code for _ in range(2)] == [302, 422]
+    assert browse(cast.nils).get(off).status_code == 404
+    assert b"until the end of 4 Dec 2026" in ada.get(off).content
+    empty = ada.post(off)
+    assert (empty.status_code, b"Choose for how long." in empty.content) == (422, True)
+    assert b"Choose 1, 2 or 3 days." in ada.post(off, {"days": "9"}).content
+    assert [ada.post(off, {"days": "1"}).status_code for _ in range(2)] == [302, 422]
+    assert b"That can be done once in a campaign." in ada.get(off).content
