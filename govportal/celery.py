@@ -52,6 +52,7 @@ app.conf.update(
             "options": {"expires": 60},
         },
         "attestations.scan_evidence": {"task": "attestations.scan_evidence", "schedule": crontab()},
+        "attestations.sweep_passing": {"task": "attestations.sweep_passing", "schedule": crontab(minute="*/10")},
         "findings.sweep": {"task": "findings.sweep", "schedule": crontab(minute=40, hour=1)},
         "findings.remind_overdue": {"task": "findings.remind_overdue", "schedule": crontab(minute=25)},
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},

@@ -77,3 +77,9 @@ def ready_nodes() -> None:
 def finish_due() -> None:
     """Let campaigns move on that wait for nothing any more."""
     closing.finish_due(now=clock.now())
+
+
+@shared_task(name="attestations.sweep_passing")
+def sweep_passing() -> None:
+    """End preparations that are over, settle and escalate requests to take over, tell of who has too much."""
+    actions.sweep_passing(now=clock.now())

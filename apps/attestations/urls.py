@@ -3,7 +3,17 @@
 from django.urls import path, register_converter
 
 from apps.attestations import views
-from apps.attestations.views import corrections, evidence, exceptions, ladder, report, reviews, rollup, templates
+from apps.attestations.views import (
+    corrections,
+    evidence,
+    exceptions,
+    ladder,
+    passing,
+    report,
+    reviews,
+    rollup,
+    templates,
+)
 
 
 class CodeConverter:
@@ -54,9 +64,13 @@ urlpatterns = [
     path("<campaign:code>/sealed.zip", rollup.sealed_zip, name="sealed_zip"),
     path("<campaign:code>/snooze/", ladder.snooze_campaign, name="snooze"),
     path("<campaign:code>/reviews/", reviews.reviews, name="reviews"),
+    path("<campaign:code>/together/", passing.together, name="together"),
     path("<campaign:code>/<str:key>/", views.assignment, name="assignment"),
     path("<campaign:code>/<str:key>/check/", views.check, name="check"),
     path("<campaign:code>/<str:key>/receipt/", views.receipt, name="receipt"),
+    path("<campaign:code>/<str:key>/delegate/", passing.delegate, name="delegate"),
+    path("<campaign:code>/<str:key>/reassign/", passing.reassign, name="reassign"),
+    path("<campaign:code>/<str:key>/cannot/", passing.cannot, name="cannot"),
     path("<campaign:code>/<str:key>/evidence/<int:number>/", evidence.download, name="evidence"),
     path("<campaign:code>/<str:key>/correction/", corrections.correction, name="correction"),
     path("<campaign:code>/<str:key>/remind/", ladder.nudge, name="nudge"),

@@ -27,6 +27,16 @@ def prepared_by(person: Person, *, today: date) -> Q:
     return Q(pk__in=mine.values("assignment"))
 
 
+def prepared_for(person: Person, *, today: date) -> QuerySet[Delegation]:
+    """What a person prepares today for others, nearest due date first."""
+    return (
+        Delegation.objects.filter(preparer=person, ended_at=None, until__gte=today)
+        .filter(assignment__state__in=OPEN_STATES)
+        .select_related("assignment__campaign", "assignment__system", "given_by")
+        .order_by("assignment__due_on", "pk")
+    )
+
+
 def over(*, today: date) -> QuerySet[Delegation]:
     """What is still noted as running, and is over: its day, its preparer or its assignment is."""
     return (

@@ -4,9 +4,12 @@ from datetime import date, datetime
 
 from django.db.models import QuerySet
 
+from apps.access.queries import may
+from apps.access.rules import Permission
 from apps.attestations.models import Assignment, Campaign, Reassignment
 from apps.people.models import Person
 from apps.people.queries import acting_for
+from apps.registry.queries import visible_systems
 from apps.registry.queries.succession import Succession
 
 State = Reassignment.State
@@ -82,3 +85,32 @@ def above(assignment: Assignment, *people: Person, now: datetime) -> Person | No
         if head.pk not in taken and acts.pk not in taken:
             return acts
     return None
+
+
+def find_for_passing(actor: Person, code: str, key: str, *, now: datetime) -> Assignment:
+    """The present assignment of a system, for those who may ask somebody to take it over or were asked.
+
+    That is the owner of today, who was asked or asked, the head above and who nominates owners. Raises
+    Assignment.DoesNotExist for everybody else.
+    """
+    found = (
+        Assignment.objects.select_related("campaign", "person", "snapshot", "system__owner", "system__unit")
+        .filter(campaign__code=code, system__key=key)
+        .exclude(state=Assignment.State.REASSIGNED)
+        .order_by("-snapshot__number")
+        .first()
+    )
+    if found is None or not _may_pass(actor, found, now):
+        raise Assignment.DoesNotExist
+    return found
+
+
+def _may_pass(actor: Person, assignment: Assignment, now: datetime) -> bool:
+    if actor.pk == assignment.system.owner_id:
+        return True
+    if may(actor, Permission.NOMINATE_OWNER) and visible_systems(actor).filter(pk=assignment.system_id).exists():
+        return True
+    waiting = open_reassignment(assignment)
+    if waiting is not None and actor.pk in {waiting.asked_id, waiting.requested_by_id}:
+        return True
+    return above(assignment, assignment.system.owner, now=now) == actor

@@ -15,6 +15,8 @@ from apps.attestations import queries
 from apps.attestations.actions import remind_open
 from apps.attestations.models import Campaign, Signature
 from apps.attestations.queries.corrections import may_correct
+from apps.attestations.queries.delegation import prepared_for
+from apps.attestations.queries.reassignment import to_answer
 from apps.attestations.rules import read_date
 from apps.attestations.views.desk import Desk, assignment, check, section
 from apps.attestations.views.watching import campaign, figures, quality, reader_of
@@ -52,6 +54,8 @@ def campaigns(request: HttpRequest) -> HttpResponse:
         "waiting": Paginator(queries.waiting_for(person), 25).get_page(request.GET.get("page")),
         "signed": signed[:SIGNED_SHOWN],
         "signed_total": signed.count(),
+        "prepares": list(prepared_for(person, today=_today())[:25]),
+        "to_answer": list(to_answer(person)[:25]),
         "running": [(row, queries.completion(row, today=_today()).counts) for row in running] if reads else [],
         "past": [(row, queries.completion(row, today=_today()).counts) for row in rows if row not in running][:8]
         if reads
