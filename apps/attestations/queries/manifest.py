@@ -136,7 +136,7 @@ def _system(row: tuple[Any, ...], answers: list[Line]) -> Line:
 
 def facts_of(campaign: Campaign, at: datetime) -> Iterator[tuple[str, int, bool, str, str]]:
     """Key, number, whether it is a supplement, the frozen facts and their hash, in the order of the keys."""
-    yield from rows_of(_FACTS_SQL, campaign, at)  # type: ignore[misc]
+    yield from rows_of(_FACTS_SQL, campaign, at)
 
 
 def signatures_of(campaign: Campaign, at: datetime) -> Iterator[tuple[Line, str]]:
