@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.attestations.actions.campaigns import campaign_subject
+from apps.attestations.actions.nodes import refresh_soon
 from apps.attestations.actions.signing import put_signature, refuse_unconfirmed
 from apps.attestations.models import Assignment, Review, Signature
 from apps.attestations.queries.reviews import REVIEWABLE, Reviewers, acceptable_at_once
@@ -215,6 +216,7 @@ def _accepted(
     Assignment.objects.filter(pk__in=[one.pk for one, _ in pairs]).update(
         state=Assignment.State.ACCEPTED, accepted_at=now
     )
+    refresh_soon(pairs[0][0].campaign, now=now)
     return reviews
 
 

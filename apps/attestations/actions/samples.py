@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.attestations.actions.nodes import refresh_soon
 from apps.attestations.actions.reviews import locked_signed, reviewed_content, reviewed_signature, send_back
 from apps.attestations.actions.signing import put_signature, refuse_unconfirmed
 from apps.attestations.models import Assignment, Review, Signature
@@ -109,6 +110,7 @@ def _conclude(assignment: Assignment, review: Review, disagreements: int, actor:
     elif before == Assignment.State.SUBMITTED:
         assignment.state, assignment.accepted_at = Assignment.State.ACCEPTED, now
         assignment.save(update_fields=["state", "accepted_at"])
+        refresh_soon(assignment.campaign, now=now)
     after: dict[str, Any] = {
         "campaign": assignment.campaign.code, "assignment": assignment.pk, "state": assignment.state,
         "round": assignment.round, "disagreements": disagreements,
