@@ -290,3 +290,4 @@ def send_back(assignment: Assignment, review: Review, actor: Person, now: dateti
         path=f"/attestations/{assignment.campaign.code}/{assignment.system.key}/",
         now=now,
     )
+    refresh_soon(assignment.campaign, now=now)
