@@ -5,14 +5,15 @@ from functools import cache
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import ViewportSize
 
 from tests.journeys.conftest import Visit
 
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 # The same page in other colours: only what is about colours can be wrong that was right before.
 COLOURS = ("color-contrast", "link-in-text-block")
-DESK = {"width": 1440, "height": 1000}
-PHONE = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 1000}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 RUN = """async (options) =>
   (await axe.run(document, options)).violations.map((one) => `${one.id} ${one.nodes[0].target}`)"""
@@ -56,8 +57,8 @@ def barriers_in_every_look(window: Visit) -> list[str]:
     page.evaluate(SETTLED)
     found += [f"dark: {fault}" for fault in _violations(window, "rule", COLOURS)]
     page.emulate_media(color_scheme="light")
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)
     page.evaluate(SETTLED)
     found += [f"390: {fault}" for fault in [*_violations(window), *_too_wide(window)]]
-    page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    page.set_viewport_size(DESK)
     return found
