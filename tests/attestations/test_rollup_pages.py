@@ -17,7 +17,7 @@ from tests.cast import PASSWORD
 Browse = Callable[[Any], Client]
 OWN = {
     "own1-description": "Nobody watches", "own1-severity": "high", "own1-plan": "We do",
-    "own1-owner": "ben@example.org", "own1-due_on": "15 Jan 2027",
+    "own1-owner": "ben@example.org", "own1-due_on": "15 Jan 2027", "stated": "1",
 }  # fmt: skip
 
 
@@ -85,6 +85,9 @@ def test_an_exception_of_ones_own_is_whole_or_not_there(cast: Any, browse: Brows
     assert "Nobody watches" in half.content.decode()
     late = client.post(address(found), signing(cast.una, page, **OWN | {"own1-due_on": "15 Jan 2029"}))
     assert (late.status_code, AttestationException.objects.count()) == (422, 0)
+    unread = client.post(address(found), signing(cast.una, page, **OWN | {"stated": "0"}))
+    assert (unread.status_code, AttestationException.objects.count()) == (422, 0)
+    assert "I add 1 exception of my own" in unread.content.decode()
     assert client.post(address(found), signing(cast.una, page, **OWN)).status_code == 302
     assert AttestationException.objects.get().owner == cast.ben
     assert node(campaign, "unit", cast.claims).state == "signed_qualified"

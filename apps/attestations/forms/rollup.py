@@ -21,7 +21,7 @@ class NodeForm(SignForm):
 
     verdict = forms.ChoiceField(
         label="What do you do?",
-        choices=[("sign", "I sign what is stated below"), ("decline", "I decline to sign")],
+        choices=[("sign", "I sign the statement above"), ("decline", "I decline to sign")],
         widget=forms.RadioSelect,
         error_messages={"required": "Choose whether you sign or decline"},
     )
@@ -85,7 +85,7 @@ class OwnForm(forms.Form):
     @property
     def own(self) -> OwnException | None:
         """What was added."""
-        given = self.cleaned_data
+        given = self.cleaned_data if self.is_valid() else {}
         if not given.get("description"):
             return None
         return OwnException(

@@ -29,7 +29,7 @@ from apps.attestations.queries.rollup import (
     place_of,
     tree,
 )
-from apps.attestations.rules.rollup import node_statement
+from apps.attestations.rules.rollup import decline_statement, node_statement
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.people.models import Person
@@ -109,10 +109,15 @@ def node(request: HttpRequest, code: str, node_id: int) -> HttpResponse:
     declines = request.POST.get("verdict") == "decline"
     # Each of them is looked at, so that every error is shown.
     valid = [one.is_valid() for one in own]
+    added = [one.own for one in own if one.own is not None] if all(valid) and not declines else []
+    # What is signed was on the page: with another number of own exceptions the statement is another one.
+    stated = declines or request.POST.get("stated", "0") == str(len(added))
     fits = declines or all(valid)
-    form = NodeForm(request, desk.person, request.POST, identify=fits)
-    if not (form.is_valid() and fits):
-        return _node_page(request, desk, form, own, status=422)
+    form = NodeForm(request, desk.person, request.POST, identify=fits and stated)
+    if not (form.is_valid() and fits and stated):
+        if fits and not stated:
+            form.add_error(None, "The statement is another one now: it names what you add. Read it, then sign")
+        return _node_page(request, desk, form, own, added=len(added), status=422)
     return _sign(request, desk, form, own, declines=declines)
 
 
@@ -141,11 +146,17 @@ def _sign(
 
 
 def _node_page(
-    request: HttpRequest, desk: NodeDesk, form: NodeForm | None, own: Sequence[OwnForm], *, status: int = 200
+    request: HttpRequest,
+    desk: NodeDesk,
+    form: NodeForm | None,
+    own: Sequence[OwnForm],
+    *,
+    added: int = 0,
+    status: int = 200,
 ) -> HttpResponse:
     found, asked = below(desk.node), desk.asked
-    exceptions = exceptions_below(desk.node)
-    added = desk.node.exceptions.count()
+    exceptions, label = exceptions_below(desk.node), desk.campaign.label
+    total = added + desk.node.exceptions.count()
     context = {
         "node": desk.node,
         "campaign": desk.campaign,
@@ -158,10 +169,12 @@ def _node_page(
         "signatures": desk.signatures,
         "waiting": desk.waiting,
         "asked": asked,
-        "statement": node_statement(asked.first, desk.campaign.label, found, added) if asked else "",
+        "statement": node_statement(asked.first, label, found, total) if asked else "",
+        "declining": decline_statement(asked.first, label, found, "your reason") if asked else "",
+        "stated": added,
         "form": form if asked else None,
         "own": own,
-        "own_open": any(one.is_bound and one.errors for one in own),
+        "own_wrong": any(one.is_bound and one.errors for one in own),
         "reads": desk.reads,
         "today": clock.local_date(desk.now),
     }
