@@ -239,22 +239,21 @@ def remind_item(assignment: Assignment, *, actor: Person, now: datetime) -> Pers
     return owner
 
 
-def next_level(item: Item, recipients: Recipients, said: int, today: date) -> tuple[int, list[Heard]]:
+def next_level(item: Item, recipients: Recipients, said: int, today: date, actor: Person) -> tuple[int, list[Heard]]:
     """Who would be told by an escalation: the first level above what the calendar and people did so far.
 
-    Returns the level, 1 for the line manager to 4 for the mandate holder, and the people; none where nobody is left.
+    Returns the level, 1 for the line manager to 4 for the mandate holder, and the people; none where nobody is left
+    who doesn't know: whoever was told at a level below, the owner, and who escalates.
     """
     by_calendar = sum(1 for role in UP if (today - item.due).days >= AFTER[role][0])
-    below = {item.owner}
-    for level in range(max(by_calendar, said) + 1, len(UP) + 2):
-        if level <= len(UP):
-            told = recipients.heard(UP[level - 1], item)
-        else:
-            told = [Heard(recipients.mandate, Role.SEATS)] if recipients.mandate else []
-        told = [one for one in told if one.person.pk not in below]
-        if told:
-            return level, told
-    return len(UP) + 1, []
+    reached = max(by_calendar, said)
+    levels = [recipients.heard(role, item) for role in UP]
+    levels.append([Heard(recipients.mandate, Role.SEATS)] if recipients.mandate else [])
+    know = {item.owner, actor.pk, *(one.person.pk for told in levels[:reached] for one in told)}
+    for level, told in enumerate(levels[reached:], start=reached + 1):
+        if fresh := [one for one in told if one.person.pk not in know]:
+            return level, fresh
+    return len(levels), []
 
 
 def escalated_so_far(assignment: int) -> tuple[int, list[date]]:
@@ -278,7 +277,7 @@ def escalate_item(assignment: Assignment, *, actor: Person, now: datetime) -> li
     said, days = escalated_so_far(item.assignment)
     if today in days:
         raise Refused(f"{item.name} was escalated today already. The next step can be taken tomorrow.")
-    level, told = next_level(item, recipients, said, today)
+    level, told = next_level(item, recipients, said, today, actor)
     if not told:
         named = f"On day {BOARD_AFTER} the board report names it."
         raise Refused(f"Everybody on the ladder was told of {item.name}. {named}")

@@ -54,7 +54,7 @@ def nudge(request: HttpRequest, code: str, key: str) -> HttpResponse:
 def escalate(request: HttpRequest, code: str, key: str) -> HttpResponse:
     """Confirm with the names of who is told, then tell the next person up of one overdue system."""
     person, assignment = _item(request, code, key)
-    refused, people = "", _next_people(assignment)
+    refused, people = "", _next_people(assignment, person)
     if request.method == "POST":
         try:
             escalate_item(assignment, actor=person, now=clock.now())
@@ -76,7 +76,7 @@ def escalate(request: HttpRequest, code: str, key: str) -> HttpResponse:
     return render(request, "attestations/ladder_escalate.html", context, status=status)
 
 
-def _next_people(assignment: Assignment) -> list[Person]:
+def _next_people(assignment: Assignment, actor: Person) -> list[Person]:
     """Who would be told by an escalation now; nobody before the due date and where it is signed."""
     now = clock.now()
     today = clock.local_date(now)
@@ -84,7 +84,7 @@ def _next_people(assignment: Assignment) -> list[Person]:
     if not items or today <= items[0].due:
         return []
     recipients = Recipients([items[0].owner], now, since=now - LOOK_BACK)
-    _, told = next_level(items[0], recipients, escalated_so_far(assignment.pk)[0], today)
+    _, told = next_level(items[0], recipients, escalated_so_far(assignment.pk)[0], today, actor)
     return [one.person for one in told]
 
 
