@@ -117,7 +117,7 @@ def question_fields(section: Section, shown: Shown) -> list[QuestionField]:
     """The questions of a section, filled; those that follow from an answer stand under their question."""
     chosen = {key: given.value for key, given in shown.answers.items()}
     built = {question.key: _field(question, shown, is_open=question.applies(chosen)) for question in section.questions}
-    fields = []
+    fields: list[QuestionField] = []
     for question in section.questions:
         if question.when is not None:
             continue

@@ -12,13 +12,16 @@ from apps.registry.models import System, Unit
 from apps.registry.rules import NOT_LIVE, Stage, Tier
 
 SCOPES = ("tier", "unit", "regulatory_class", "operating_model", "stage", "basis")
-_OPTIONAL_DAYS = {"min_value": 0, "max_value": 120, "required": False}
 
 
 def _many(label: str, choices: Any, help_text: str = "") -> forms.MultipleChoiceField:
     return forms.MultipleChoiceField(
         label=label, choices=choices, required=False, help_text=help_text, widget=forms.CheckboxSelectMultiple
     )
+
+
+def _days(label: str) -> forms.IntegerField:
+    return forms.IntegerField(label=label, min_value=0, max_value=120, required=False)
 
 
 class TemplateForm(forms.Form):
@@ -56,8 +59,8 @@ class TemplateForm(forms.Form):
         min_value=1, max_value=12, required=False, label="Due in which month of the period",
         help_text="On its last working day. Empty: as in the settings.",
     )  # fmt: skip
-    opens_days_before = forms.IntegerField(label="Opens how many days before", **_OPTIONAL_DAYS)
-    closes_days_after = forms.IntegerField(label="Closes how many days after", **_OPTIONAL_DAYS)
+    opens_days_before = _days("Opens how many days before")
+    closes_days_after = _days("Closes how many days after")
     sampling_percent = forms.IntegerField(
         min_value=5, max_value=100, initial=5, label="Sampled, in percent",
         help_text="Beside every critical system. 5 at least.",

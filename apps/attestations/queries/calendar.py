@@ -48,9 +48,9 @@ def due_openings(now: datetime) -> list[tuple[CampaignTemplate, Period]]:
     ).select_related("template")
     found = {(one.template_id, one.period): (one.template, one.quarter) for one in planned}
     beginning = began()
-    for template in cyclic() if beginning else ():
+    for template in cyclic():
         for period in periods_at(template, now):
-            if opening_moment(dates_of(period, template)) >= beginning and _is_open_to(template, period):
+            if beginning and opening_moment(dates_of(period, template)) >= beginning and _is_open_to(template, period):
                 found[(template.pk, str(period))] = (template, period)
     return [(template, period) for template, period in found.values() if covered(template.scope)]
 

@@ -121,8 +121,8 @@ def problems_of(
         problems = _given_problems(question, given or Given(), today)
     if given is None or against is None or given.explanation.strip():
         return problems
-    if said := contradiction(question, given.value, given.day, against):
-        problems.append(Problem(question.key, "explanation", f"{said} Say why your answer holds: {question.short}"))
+    if contradiction(question, given.value, given.day, against):
+        problems.append(Problem(question.key, "explanation", f"Say why your answer holds: {question.short}"))
     return problems
 
 

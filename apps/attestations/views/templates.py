@@ -28,6 +28,7 @@ from apps.attestations.queries.questions import differences, question_sets
 from apps.attestations.queries.scope import covered
 from apps.attestations.questions import section_from
 from apps.attestations.rules import Period, cadence_of
+from apps.attestations.rules.question_sets import with_defaults
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.people.models import Person
@@ -238,7 +239,7 @@ def question_version(request: HttpRequest, set_key: str, number: int) -> HttpRes
             else:
                 return redirect("attestations:question_version", set_key=set_key, number=number)
     elif edits:
-        text = json.dumps(version.sections, ensure_ascii=False, indent=2)
+        text = json.dumps(with_defaults(version.sections), ensure_ascii=False, indent=2)
         form = QuestionsForm(initial={"sections": text, "note": version.note})
     return _version_page(request, version, form, faults, runs=may(person, Permission.CAMPAIGN_RUN))
 

@@ -192,6 +192,10 @@
           headers: { "X-Autosave": "1" },
           keepalive: true,
         });
+        if (answer.status === 409) {
+          say("Saved in another window too. Use the button to see both");
+          return;
+        }
         if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
         const version = answer.headers.get("X-Version");
         if (version && form.elements.version) form.elements.version.value = version;
