@@ -117,11 +117,6 @@ def due_words(due: date, today: date) -> str:
     return {0: f"today, {written}", -1: f"tomorrow, {written}"}.get(days, f"by {written}")
 
 
-def rise_of(days_overdue: int) -> int:
-    """Which of the rising steps an item is on; 0 is before or on the due date."""
-    return sum(1 for after, _, _ in RISE[1:] if days_overdue >= after)
-
-
 CONSEQUENCES = {
     "readiness": "The readiness of such a system falls: it does not count as reviewed.",
     "permission": (
