@@ -137,8 +137,8 @@ def _taken(question_set: QuestionSet) -> tuple[set[str], set[str]]:
     """Keys and addresses of the newest version of all other sets: a system can be asked several at once."""
     keys: set[str] = set()
     slugs: set[str] = set()
-    others = QuestionSetVersion.objects.exclude(question_set=question_set).order_by("question_set", "-number")
-    for sections in others.distinct("question_set").values_list("sections", flat=True):
+    others = QuestionSetVersion.objects.exclude(question_set=question_set).order_by("question_set_id", "-number")
+    for sections in others.distinct("question_set_id").values_list("sections", flat=True):
         slugs |= {section["slug"] for section in sections}
         keys |= {question["key"] for section in sections for question in section["questions"]}
     return keys, slugs
