@@ -1,6 +1,6 @@
 """`python -m benchmarks`: every measurement of the project, one after the other."""
 
-from benchmarks import blind_spots, findings, imports, leavers, opening, pages
+from benchmarks import blind_spots, campaigns, findings, imports, leavers, opening, pages
 
 pages.main()
 blind_spots.main()
@@ -8,3 +8,4 @@ imports.main()
 leavers.main()
 findings.main()
 opening.main()
+campaigns.main()

@@ -102,7 +102,7 @@ def load(systems: int) -> dict[str, Any]:
                     cursor.execute(statement, facts)
         _grant()
         _campaign(now)
-    return {"cookie": settings.SESSION_COOKIE_NAME, "sessions": {who: _session(who) for who in (READER, HALF)}}
+    return {"cookie": settings.SESSION_COOKIE_NAME, "sessions": {who: session(who) for who in (READER, HALF)}}
 
 
 def start(now: Any) -> None:
@@ -141,7 +141,7 @@ def _grant() -> None:
     sync_grants(list(System.objects.values_list("pk", flat=True)))
 
 
-def _session(email: str) -> str:
+def session(email: str) -> str:
     """A signed-in session, as signing in would make it."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore

@@ -100,7 +100,7 @@ def run() -> dict[str, Any]:
                 lines += _measured(systems, port, worker, loaded, floors)
                 workers[str(systems)] = round(worker.memory_info().rss / 1024 / 1024, 1)
             with gunicorn(environ, "benchmarks.bare") as (port, _):
-                bare = statistics.median(_timed(port, "", lambda n: "/", range(ROUNDS)))
+                bare = statistics.median(timed(port, "", lambda n: "/", range(ROUNDS)))
     return {
         "bench": "pages",
         "bare_page_ms": round(bare, 1),
@@ -118,7 +118,7 @@ def _measured(
         for person, session in loaded["sessions"].items():
             cookie = f"{loaded['cookie']}={session}"
             before = worker.cpu_times()
-            times = _timed(port, cookie, page.address, _numbers(systems, WARM_UP + ROUNDS))
+            times = timed(port, cookie, page.address, _numbers(systems, WARM_UP + ROUNDS))
             after = worker.cpu_times()
             kept, floor = sorted(times[WARM_UP:]), floors[page.name][person]
             yield Line(
@@ -226,7 +226,7 @@ def _await(port: int) -> None:
             return
 
 
-def _timed(port: int, cookie: str, address: Callable[[int], str], numbers: Any) -> list[float]:
+def timed(port: int, cookie: str, address: Callable[[int], str], numbers: Any) -> list[float]:
     """Milliseconds from the request to the last byte, one after the other on one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     times = []
