@@ -205,7 +205,8 @@ def test_a_fault_of_a_question_says_where_and_what_to_do(change: dict[str, Any],
 NAMES = ["slug", "title", "text", "facts", "questions", "key", "when", "values", "type", "in"]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(NAMES), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
 )
 
 
