@@ -238,3 +238,15 @@ def test_an_extension_is_decided_once_and_by_another(cast: Any) -> None:
     decide_extension(extension, granted=False, note="No", **confirmed(cast.una))
     assert "decided about once" in refused(grant, cast.una.pk, extension.pk)
     assert Extension.objects.get().is_granted is False
+
+
+def test_an_accepted_risk_does_not_outlive_the_signature_that_declared_it(cast: Any) -> None:
+    exception = exception_of(cast)
+    until = TODAY + timedelta(days=10)
+    decide_exception(exception, verdict="risk_accepted", note="Low use", until=until, **confirmed(cast.mara))
+    request_changes(found("one"), note="Which copy?", actor=cast.una, now=NEXT)
+    sign(answer(found("one"), cast.ada, kill_switch=EXCEPTION), cast.ada)
+    old, new = AttestationException.objects.order_by("pk")
+    assert (old.state, old.accepted_until, new.state) == ("superseded", None, "requested")
+    finding = Finding.objects.get()
+    assert (finding.state, finding.accepted_until, new.finding_id) == ("open", None, finding.pk)

@@ -260,3 +260,24 @@ def test_a_review_stands(cast: Any) -> None:
     accept(signed(cast), **confirmed(cast.una))
     for sql in ("UPDATE attestations_review SET note = 'x'", "DELETE FROM attestations_review"):
         assert "permission denied" in refused(sql)
+
+
+def test_it_is_accepted_once(cast: Any) -> None:
+    opened(cast, "one")
+    assignment = signed(cast)
+    accept(assignment, **confirmed(cast.una))
+    for again in (cast.una, cast.cleo):
+        with pytest.raises(Refused, match="accepted by now"):
+            accept(assignment, **confirmed(again))
+    assert Review.objects.count() == 1
+    assert Signature.objects.filter(kind="acceptance").count() == 1
+
+
+def test_an_unconfirmed_signature_accepts_nothing(cast: Any) -> None:
+    opened(cast, "one")
+    assignment = signed(cast)
+    for missing in ({"declared_true": False}, {"typed_name": "Ada Nwosu"}):
+        with pytest.raises(Refused):
+            accept(assignment, **confirmed(cast.una) | missing)
+    assert found("one").state == "submitted"
+    assert not Review.objects.exists()
