@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, Q, QuerySet
 
 from apps.attestations.models import Assignment, AttestationException, Campaign
 from apps.attestations.queries.exceptions import on_record, to_decide
@@ -37,7 +37,7 @@ class Duties:
 
 
 def duties_of(person: Person, now: datetime) -> Duties:
-    """What waits for a person. Three queries for who heads nothing and holds no seat, a dozen for the others."""
+    """What waits for a person. Two queries for who heads nothing and holds no seat, a dozen for the others."""
     refused = on_record(AttestationException.objects.filter(owner=person, state="refused"))
     own = list(refused.order_by("due_on", "pk")[:SHOWN])
     if not _may_be_asked(person):
@@ -50,7 +50,8 @@ def duties_of(person: Person, now: datetime) -> Duties:
 
 def _may_be_asked(person: Person) -> bool:
     seats = Seat.objects.filter(Q(function__in=SEATS) | Q(function__mandates__isnull=False), holder=person)
-    return Unit.objects.filter(head=person).exists() or seats.exists()
+    heads = Unit.objects.filter(head=person)
+    return Person.objects.filter(Exists(heads) | Exists(seats), pk=person.pk).exists()
 
 
 def _by_campaign(rows: QuerySet[Assignment], *, sample: bool) -> list[Reviews]:
