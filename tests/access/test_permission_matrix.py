@@ -185,6 +185,13 @@ PAGES: dict[str, str] = {
     "attestations:snooze": OWNER_ONLY,
     "attestations:nudge": "L L 404 404 403 403 403 200",
     "attestations:escalate": "L L 404 404 403 403 403 200",
+    "attestations:together": EVERYBODY,
+    "attestations:delegate": OWNER_ONLY,
+    "attestations:cannot": OWNER_ONLY,
+    # Who answers for it, and who nominates owners.
+    "attestations:reassign": "L L 404 200 200 404 404 200",
+    # Of nobody's answer is there a file; who may have one is tested where there are some.
+    "attestations:evidence": "L L 404 404 404 404 404 404",
     "attestations:assignment": OWNER_ONLY,
     "attestations:section": OWNER_ONLY,
     "attestations:check": OWNER_ONLY,

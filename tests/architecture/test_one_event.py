@@ -30,7 +30,7 @@ from apps.registry.actions.handover import escalate_handover, escalate_handovers
 from apps.registry.models import SavedView, System
 from apps.registry.rules.authority import Powers
 from apps.registry.rules.imports import template_csv
-from tests.attestations import verbs_after, verbs_ladder, verbs_questions, verbs_rollup
+from tests.attestations import verbs_after, verbs_ladder, verbs_questions, verbs_rollup, verbs_work
 from tests.attestations.world import answer_all
 from tests.cast import Cast
 from tests.directory import verbs as directory_verbs
@@ -50,6 +50,7 @@ NO_VERBS = {
     *verbs_ladder.NO_VERBS,
     *verbs_questions.NO_VERBS,
     *verbs_rollup.NO_VERBS,
+    *verbs_work.NO_VERBS,
     *raci_verbs.NO_VERBS,
     "close_all", "due_on", "end_acceptances", "record_each",  # parts of the verbs of findings
     "cancel_handovers_of", "grant_offered", "offer_authority", "take_over",  # parts of verbs about owners
@@ -245,6 +246,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     **directory_verbs.VERBS,
     **verbs_after.VERBS,
     **verbs_rollup.VERBS,
+    **verbs_work.VERBS,
     **verbs_ladder.VERBS,
     **verbs_questions.VERBS,
     **raci_verbs.VERBS,
@@ -429,7 +431,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     "delete_view": (lambda w: then(w.view(), lambda v: registry.delete_view(v, **w.by)), {"view.deleted": 1}),
 }  # fmt: skip
 # These are tried where their own world is: an empty portal, and days on which something is due.
-ELSEWHERE = {"start_portal", "open_due", "move_on_due", "remind_all_due"}
+ELSEWHERE = {"start_portal", "open_due", "move_on_due", "remind_all_due", *verbs_work.ELSEWHERE}
 
 
 def verbs_of_the_house() -> set[str]:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.access.actions import issue_token
-from apps.attestations.actions import open_campaign
-from apps.attestations.models import AttestationException
+from apps.attestations.actions import add_evidence, delegate_work, open_campaign
+from apps.attestations.models import AttestationException, EvidenceFile
 from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
@@ -209,6 +209,19 @@ def _exception(w: World) -> Given:
     return Given("no", "Nobody tried", "We test it on the copy", day, "medium", "Somebody watches")
 
 
+def _evidence(w: World, campaign: Any) -> int:
+    """A file that waits to be scanned, beside answers that somebody prepares: its page says that it waits."""
+    assignment = assignment_of(campaign, "SYS-ADA")
+    by = {"actor": w.cast.ada, "now": w.later(5)}
+    delegate_work(assignment, w.cast.dov, sections=["response"], reason="Knows it", until=campaign.due_on, **by)
+    file = add_evidence(
+        assignment, "drills", name="Drill report.txt", content=b"Done.", effective_on=w.now.date(), expires_on=None,
+        **by,
+    )  # fmt: skip
+    EvidenceFile.objects.filter(pk=file.pk).update(scan="pending")
+    return int(file.pk)
+
+
 def _attestations(w: World) -> Pages:
     clean, odd, critical = (
         a_system(w.cast, key=key, owner=w.cast.ada, tier=tier, now=w.now)
@@ -245,8 +258,15 @@ def _attestations(w: World) -> Pages:
         "ada": [
             "/attestations/",
             f"{campaign}snooze/",
+            f"{campaign}SYS-ADA/",
             f"{campaign}SYS-ADA/ownership/",
+            f"{campaign}SYS-ADA/response/",
             f"{campaign}SYS-ADA/check/",
+            f"{campaign}SYS-ADA/delegate/",
+            f"{campaign}SYS-ADA/reassign/",
+            f"{campaign}SYS-ADA/cannot/",
+            f"{campaign}together/",
+            f"{campaign}SYS-ADA/evidence/{_evidence(w, opened)}/",
             exception,
             "/attestations/exceptions/?state=all",
         ],
