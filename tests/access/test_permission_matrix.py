@@ -226,6 +226,14 @@ API = {
 }
 
 
+def an_exception(cast: Cast) -> AttestationException:
+    """An open campaign in which Ada signed one system with an exception."""
+    excepted = a_system(cast, key="SYS-EXC", owner=cast.ada, now=NOW - timedelta(days=8))
+    campaign, _ = open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
+    attested(assignment_of(campaign, excepted.key), cast.ada, NOW, kill_switch=EXCEPTION)
+    return AttestationException.objects.get()
+
+
 @pytest.fixture
 def world(cast: Cast) -> dict[str, dict[str, Any]]:
     """One of each thing that a URL can name."""
@@ -233,10 +241,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     nominated = registry.nominate_owner(a_system(cast, key="SYS-OPEN"), cast.ada, actor=cast.mara, now=NOW)
     handed_over = begin(cast, a_system(cast, key="SYS-HAND", owner=cast.ada), cast.nils, now=NOW + timedelta(hours=1))
     view = registry.save_view(name="Mine", query="q=x", shared=False, actor=cast.mara, now=NOW)
-    excepted = a_system(cast, key="SYS-EXC", owner=cast.ada, now=NOW - timedelta(days=8))
-    campaign, _ = open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
-    attested(assignment_of(campaign, excepted.key), cast.ada, NOW, kill_switch=EXCEPTION)
-    exception = AttestationException.objects.get()
+    exception = an_exception(cast)
     run = receive_import(
         file_name="x.csv",
         content=template_csv().replace("DOE", "claims").encode(),
