@@ -81,6 +81,10 @@ VERBS: dict[str, tuple[Callable[[Any], Callable[[], Any]], dict[str, int]]] = {
         _made(_template, lambda w, one: attestations.schedule_campaign(one, "2027-03", **w.by)),
         {"campaign.drafted": 1},
     ),
+    "cancel_campaign": (
+        _made(lambda w: w.campaign(), lambda w, one: attestations.cancel_campaign(one, reason="Enough", **w.by)),
+        {"campaign.cancelled": 1},
+    ),
     "draft_version": (lambda w: lambda: _draft(w), {"questions.drafted": 1}),
     "change_draft": (
         _made(_draft, lambda w, one: attestations.change_draft(one, sections=_other(one), note="", **w.by)),
