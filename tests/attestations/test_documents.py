@@ -120,7 +120,12 @@ def test_a_machine_without_pango_says_what_to_install(
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
-    for url in ("file:///etc/passwd", "https://example.org/x.css", f"{pdf.BASE}../settings.py", f"{pdf.BASE}not/there.css"):
+    for url in (
+        "file:///etc/passwd",
+        "https://example.org/x.css",
+        f"{pdf.BASE}../settings.py",
+        f"{pdf.BASE}not/there.css",
+    ):
         with pytest.raises(ValueError, match=r"static file|not there"):
             pdf._static(url)
     assert b"@layer" in pdf._static(f"{pdf.BASE}govportal/css/tokens.css")
