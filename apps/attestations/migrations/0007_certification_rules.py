@@ -227,7 +227,7 @@ ALTER TABLE attestations_signature ENABLE ALWAYS TRIGGER signature_needs;
 CREATE FUNCTION attestations_signature_is_submission() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.kind = 'attestation' AND NOT EXISTS (SELECT FROM attestations_assignment a
-       WHERE a.id = NEW.assignment_id AND a.state IN ('submitted', 'accepted', 'changes_requested')) THEN
+       WHERE a.id = NEW.assignment_id AND (a.state IN ('submitted', 'accepted', 'sealed') OR a.round > NEW.round)) THEN
         RAISE EXCEPTION 'A signature submits its attestation in the same transaction.'
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
