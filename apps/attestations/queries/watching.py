@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -184,7 +185,7 @@ def rollup_levels(campaign: Campaign) -> list[Level]:
     for level, name in above.values_list("node__level", "signer_name"):
         signers.setdefault(level, []).append(name)
     return [
-        Level(code, str(RollupNode.Level(code).label), *found[code], signers=tuple(signers.get(code, ())))
+        Level(code, str(RollupNode.Level(code).label), *found[code], tuple(signers.get(code, ())))
         for code in LEVELS
         if code in found
     ]
@@ -338,7 +339,7 @@ def ownership_gaps(campaign: Campaign, *, hidden: Sequence[int], today: date, sh
 
     All are counted; `hidden` ones are not named. Without `shown` all are listed.
     """
-    values = {
+    values: dict[str, Any] = {
         "campaign": campaign.pk,
         "today": today,
         "zone": str(organisation_zone()),

@@ -87,7 +87,8 @@ def compare(request: HttpRequest, code: str, other: str) -> HttpResponse:
     if before.template_id != found.template_id or before.opened_at is None or before.pk == found.pk:
         raise Http404
     counted = matrix(found, before)
-    pages = Paginator(_Rows(found, before, watching.hidden_from(person), changed(counted)), ROWS_A_PAGE)
+    rows: Any = _Rows(found, before, watching.hidden_from(person), changed(counted))
+    pages: Paginator[Difference] = Paginator(rows, ROWS_A_PAGE)
     moves = [(OUTCOME_WORDS[a], OUTCOME_WORDS[b], count, a == b) for (a, b), count in counted.items()]
     context = {
         "campaign": found,
