@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -58,7 +59,7 @@ def post_evidence(
 
 
 def _attach(
-    assignment: Assignment, question: str, upload: UploadedFile | None, begins: str, ends: str, *, actor: Person,
+    assignment: Assignment, question: str, upload: "UploadedFile[Any] | None", begins: str, ends: str, *, actor: Person,
     now: datetime,
 ) -> None:  # fmt: skip
     if upload is None:

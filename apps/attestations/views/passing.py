@@ -155,7 +155,8 @@ def _pass_on(
     shown: dict[str, forms.Form],
 ) -> HttpResponse:
     """Do what was sent. Raises Refused and NotAllowed as the verbs do, _Incomplete for a form that is not filled in."""
-    do, by = request.POST.get("do", ""), {"actor": person, "now": clock.now()}
+    do = request.POST.get("do", "")
+    by: dict[str, Any] = {"actor": person, "now": clock.now()}
     place = reverse("attestations:reassign", args=[assignment.campaign.code, assignment.system.key])
     if do in shown:
         if not shown[do].is_valid():
