@@ -5,11 +5,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from apps.attestations.actions import open_campaign
 from apps.attestations.models import Assignment, Campaign
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
-from apps.attestations.rules import Period
+from apps.attestations.rules import QUARTERLY, Period
 from apps.common.clock import local_date
 from apps.people.models import Person
 from apps.portal.demo.answers import Work, carry_out
@@ -27,13 +28,17 @@ def period_for(now: datetime) -> Period:
 
 def calendar(now: datetime) -> Moments:
     """The demo's calendar. A campaign that was opened before keeps its opening."""
-    opened = Campaign.objects.order_by("period").values_list("opened_at", flat=True).first()
+    opened = _quarterly().values_list("opened_at", flat=True).first()
     return Moments(now, opened) if opened else moments_for(now, opening_moment(dates_of(period_for(now))))
+
+
+def _quarterly() -> QuerySet[Campaign]:
+    return Campaign.objects.filter(template__key=QUARTERLY).order_by("period")
 
 
 def load_campaign(moments: Moments) -> bool:
     """Open the campaign. False where there is one."""
-    if Campaign.objects.exists():
+    if _quarterly().exists():
         return False
     period = period_for(moments.now)
     return open_campaign(str(period), actor=cast()[MANDATE_HOLDER], now=moments.opened)[1]
@@ -52,7 +57,7 @@ INTERIM_SIGNERS, INTERIM_EACH = ("HHS", "VA", "DOT", "SEC"), 3
 @transaction.atomic
 def load_answers(moments: Moments) -> bool:
     """Sign and begin a part. False where anything has been answered."""
-    campaign = Campaign.objects.order_by("period").last()
+    campaign = _quarterly().last()
     if campaign is None or campaign.assignments.exclude(state=Assignment.State.PENDING).exists():
         return False
     work: list[Work] = []

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 
 from apps.common.errors import NotAllowed, Refused
-from apps.portal.demo import campaign, figures, inventory, leaver, mandate, people, story
+from apps.portal.demo import campaign, certified, figures, inventory, leaver, mandate, people, story
 from apps.portal.demo.moments import Moments
 
 log = structlog.get_logger(__name__)
@@ -75,6 +75,7 @@ def _steps(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
         ("people", lambda: people.load_people(now=moments.started)),
         ("inventory", lambda: inventory.load_inventory(now=moments.imported)),
         ("owners", lambda: inventory.load_owners(moments)),
+        ("pilot", lambda: certified.load_pilot(moments)),
         ("campaign", lambda: campaign.load_campaign(moments)),
         ("nominations", lambda: inventory.load_nominations(moments)),
         ("answers", lambda: campaign.load_answers(moments)),
