@@ -22,7 +22,11 @@ HEALTHCHECK --interval=15s --timeout=5s --retries=4 \
 
 FROM python:3.11.14-slim-bookworm AS portal
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    DJANGO_SETTINGS_MODULE=govportal.settings BIND=0.0.0.0:8000
+    DJANGO_SETTINGS_MODULE=govportal.settings BIND=0.0.0.0:8000 XDG_CACHE_HOME=/tmp/.cache
+# WeasyPrint sets the PDFs with Pango. Fontconfig keeps its cache in memory: the file system can't be written to.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 govportal && useradd --uid 10001 --gid govportal --no-create-home --home-dir /nonexistent govportal \
     && install -d -o govportal -g govportal -m 0700 /var/lib/govportal /var/lib/govportal/evidence
 WORKDIR /app

@@ -137,6 +137,24 @@ def test_packages_are_installed_by_hash_only() -> None:
     assert len(re.findall(r"pip install", DOCKERFILE)) == 1
 
 
+def test_the_image_can_make_pdfs() -> None:
+    from apps.attestations.actions.pdf import PANGO
+
+    installed = re.search(r"apt-get install --yes --no-install-recommends ([^\\\n]+)", DOCKERFILE)
+    assert installed is not None
+    assert installed[1].split() == PANGO.split()
+    assert "weasyprint==" in (ROOT / "requirements" / "production.txt").read_text()
+
+
+def test_evidence_lies_on_a_volume_of_its_own_that_only_the_portal_has() -> None:
+    mounted = {name for name, service in SERVICES.items() if any("evidence:" in v for v in service.get("volumes", []))}
+    assert mounted == set(PORTAL)
+    for name in PORTAL:
+        folder = SERVICES[name]["environment"]["EVIDENCE_DIR"]
+        assert f"evidence:{folder}" in SERVICES[name]["volumes"]
+        assert f"-m 0700 /var/lib/govportal {folder}" in DOCKERFILE
+
+
 def test_the_image_holds_only_what_it_names() -> None:
     copied = set(re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE))
     sources = {source for line in copied for source in line.split()}
