@@ -149,3 +149,4 @@ def test_expired_evidence_is_named_before_the_signature(cast: Any, browse: Any) 
     attach(assignment, cast.ada, effective_on=date(2026, 1, 1), expires_on=date(2026, 11, 9))
     page = browse(cast.ada).get(f"/attestations/{PERIOD}/one/check/").content.decode()
     assert "drill.pdf expired on 9 Nov 2026" in page
+    assert "Evidence: drill.pdf" in page

@@ -373,6 +373,7 @@ class Line:
     problem: str
     contradiction: str
     owner: str
+    files: tuple[str, ...] = ()
 
     @property
     def plan_date(self) -> Any:
@@ -397,7 +398,8 @@ def _line(desk: Desk, question: Question, problem: str, said: str) -> Line:
         label = question.label_of(given.value) if question.is_chosen else in_words(question, given, desk.people)
     owner = desk.people.get(given.plan_owner)
     name = owner.display_name if owner else ""
-    return Line(question.key, question.short, label, given, is_exception(given.value), problem, said, name)
+    files = tuple(file.name for file in desk.files if file.question == question.key)
+    return Line(question.key, question.short, label, given, is_exception(given.value), problem, said, name, files)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
