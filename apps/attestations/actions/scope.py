@@ -148,7 +148,7 @@ class Leads:
             for row in cursor.fetchall():
                 scope = ("system", row[3]) if row[3] else ("unit", row[2]) if row[2] else ("organisation", None)
                 self.by_scope.setdefault(scope, []).append(row)
-        own = [system for kind, system in self.by_scope if kind == "system"]
+        own = [system for kind, system in self.by_scope if kind == "system" and system]
         self._unit_of: dict[int, int] = dict(System.objects.filter(pk__in=own).values_list("pk", "unit_id"))
 
     def texts(self) -> dict[str, list[Any]]:
@@ -247,7 +247,7 @@ def take_snapshots(
     sql = sql.replace("<before>", compared)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def assign(campaign: Campaign, *, now: datetime, earliest: date | None = None, due: date | None = None) -> int:
@@ -264,7 +264,7 @@ def assign(campaign: Campaign, *, now: datetime, earliest: date | None = None, d
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_ASSIGNMENT_SQL, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def before(campaign: Campaign) -> int | None:

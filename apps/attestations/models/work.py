@@ -48,7 +48,9 @@ class Answer(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["assignment", "question"], name="one_answer_per_question"),
             models.CheckConstraint(
-                condition=Q(value__in=["", "yes", "yes_with_exception", "no", "not_applicable", "cannot_attest", "given"]),
+                condition=Q(
+                    value__in=["", "yes", "yes_with_exception", "no", "not_applicable", "cannot_attest", "given"]
+                ),
                 name="answer_known_value",
             ),
             models.CheckConstraint(
