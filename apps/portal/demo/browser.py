@@ -23,7 +23,11 @@ class Page:
     path: str
     status: int
     milliseconds: int
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
 
     @property
     def title(self) -> str:
@@ -78,4 +82,4 @@ class Browser:
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read()
         milliseconds = round(1000 * (time.monotonic() - begun))
-        return Page(path, status, milliseconds, body.decode("utf-8", "replace"))
+        return Page(path, status, milliseconds, body)

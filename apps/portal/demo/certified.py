@@ -97,7 +97,7 @@ def _answer(campaign: Campaign, moments: Moments) -> None:
     carry_out([Work(rows[SILENT], rows[SILENT].person, _at(grace, 95))], moments)
 
 
-def _signed(person: Person, at: datetime) -> dict[str, Any]:
+def signed_by(person: Person, at: datetime) -> dict[str, Any]:
     """The ceremony of a signature."""
     return {
         "declared_true": True, "typed_name": person.display_name,
@@ -112,17 +112,17 @@ def _check(campaign: Campaign) -> None:
         at = _at(day, 3 * minutes)
         if row.sampled:
             checks = {question.key: Check(True) for question in asked_questions(row)}
-            perform_sample(row, checks=checks, **_signed(person, at))
+            perform_sample(row, checks=checks, **signed_by(person, at))
         elif minutes == 0:
             request_changes(row, note=SENT_BACK, actor=person, now=at)
             again = Assignment.objects.get(pk=row.pk)
-            sign(again, version=again.version, **_signed(row.person, at + timedelta(minutes=1)))
-            accept(Assignment.objects.get(pk=row.pk), **_signed(person, at + timedelta(minutes=2)))
+            sign(again, version=again.version, **signed_by(row.person, at + timedelta(minutes=1)))
+            accept(Assignment.objects.get(pk=row.pk), **signed_by(person, at + timedelta(minutes=2)))
         else:
-            accept(row, **_signed(person, at))
+            accept(row, **signed_by(person, at))
     day += timedelta(days=1)
     for place, (person, exception) in enumerate(_undecided(campaign, _at(day, 0))):
-        decide_exception(exception, verdict="approved", note="", **_signed(person, _at(day, 4 * place)))
+        decide_exception(exception, verdict="approved", note="", **signed_by(person, _at(day, 4 * place)))
 
 
 def _waiting(campaign: Campaign, now: datetime) -> list[tuple[Person, Assignment]]:
@@ -146,7 +146,7 @@ def _finish(campaign: Campaign, mandate: Person) -> None:
     day = campaign.closes_at.date() + timedelta(days=1)
     ready_nodes(now=_at(day, 0))
     for minutes, (person, node) in enumerate(_nodes(campaign, day)):
-        sign_node(node, read=below(node).sha256, **_signed(person, _at(day, 20 + 12 * minutes)))
+        sign_node(node, read=below(node).sha256, **signed_by(person, _at(day, 20 + 12 * minutes)))
     finish_due(now=_at(day, 400))
     open_plans = campaign.exceptions.filter(state=AttestationException.State.APPROVED)
     if open_plans.exists():

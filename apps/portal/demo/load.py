@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 
 from apps.common.errors import NotAllowed, Refused
-from apps.portal.demo import campaign, certified, figures, inventory, leaver, mandate, people, story
+from apps.portal.demo import campaign, certified, checked, figures, inventory, leaver, mandate, people, story
 from apps.portal.demo.moments import Moments
 
 log = structlog.get_logger(__name__)
@@ -79,6 +79,7 @@ def _steps(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
         ("campaign", lambda: campaign.load_campaign(moments)),
         ("nominations", lambda: inventory.load_nominations(moments)),
         ("answers", lambda: campaign.load_answers(moments)),
+        ("checks", lambda: checked.load_checks(moments)),
     ]
 
 

@@ -1,7 +1,7 @@
 """Which page each role fetches in the check, and what it is to get."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 LET_IN, NOT_ALLOWED, NOT_THERE = 200, 403, 404
 
@@ -13,7 +13,7 @@ READERS = (BOARD, AUDITOR, HOLDER, SEAT)
 
 @dataclass(frozen=True)
 class Visit:
-    """A path (with {key} of a system and {period} of the campaign), who gets in, and what the others get.
+    """A path (with the names of `Places` in braces), who gets in, and what the others get.
 
     Who may not know that a thing is there gets 404, who may know it and not open it 403.
     """
@@ -28,6 +28,26 @@ class Visit:
             return LET_IN
         return NOT_THERE if role in self.unknown_to else NOT_ALLOWED
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page with a title, and not a file."""
+        return not self.path.endswith((".csv", ".json", ".zip"))
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is visited: a system and one that its owner signed, the campaign that is open, the one that is sealed."""
+
+    key: str
+    signed: str
+    period: str
+    sealed: str
+
+
+def _of_campaigns(path: str) -> Visit:
+    """What those see who read campaigns; to the others there is no such thing."""
+    return Visit(path, READERS, (OWNER, EMPLOYEE))
+
 
 VISITS = (
     Visit("/"),
@@ -39,7 +59,26 @@ VISITS = (
     Visit("/systems/{key}/ownership/", (OWNER, *READERS), (EMPLOYEE,)),
     Visit("/systems/{key}/trail/", (OWNER, AUDITOR, HOLDER, SEAT), (EMPLOYEE,)),
     Visit("/attestations/"),
-    Visit("/attestations/{period}/", READERS, (OWNER, EMPLOYEE)),
+    _of_campaigns("/attestations/{period}/"),
+    _of_campaigns("/attestations/{period}/quality/"),
+    _of_campaigns("/attestations/{period}/reviews/"),
+    _of_campaigns("/attestations/{period}/rollup/"),
+    _of_campaigns("/attestations/{period}/closing/"),
+    _of_campaigns("/attestations/{period}/report/"),
+    Visit("/attestations/{period}/{signed}/receipt/", (OWNER, *READERS), (EMPLOYEE,)),
+    Visit("/attestations/exceptions/"),
+    _of_campaigns("/attestations/templates/"),
+    _of_campaigns("/attestations/templates/quarterly/"),
+    _of_campaigns("/attestations/questions/"),
+    _of_campaigns("/attestations/questions/base/1/"),
+    _of_campaigns("/attestations/{sealed}/"),
+    _of_campaigns("/attestations/{sealed}/rollup/"),
+    _of_campaigns("/attestations/{sealed}/closing/"),
+    _of_campaigns("/attestations/{sealed}/report/"),
+    _of_campaigns("/attestations/{sealed}/report.csv"),
+    _of_campaigns("/attestations/{sealed}/report.json"),
+    _of_campaigns("/attestations/{sealed}/sealed.zip"),
+    Visit("/status/", (AUDITOR, HOLDER, SEAT)),
     Visit("/trail/", (AUDITOR, HOLDER, SEAT)),
     Visit("/readiness/", READERS),
     Visit("/people/"),
@@ -67,7 +106,7 @@ VISITS = (
 )
 
 
-def visits(key: str, period: str) -> Iterator[tuple[Visit, str]]:
+def visits(places: Places) -> Iterator[tuple[Visit, str]]:
     """Every visit with its path filled in."""
     for visit in VISITS:
-        yield visit, visit.path.format(key=key, period=period)
+        yield visit, visit.path.format(**asdict(places))
