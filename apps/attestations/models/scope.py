@@ -165,6 +165,15 @@ class Assignment(models.Model):
                 "campaign", "state", "due_on", "tier", "unit", "owner_basis", "result", "late_days",
                 name="assignment_progress",
             ),
+            # What the ladder counts by person, and how much was signed by a day: neither reads the rows.
+            models.Index(
+                "campaign", "person", "state", "due_on",
+                condition=Q(state__in=["pending", "in_progress", "changes_requested", "not_attested"]),
+                name="assignment_standing",
+            ),
+            models.Index(
+                "campaign", "submitted_at", condition=Q(submitted_at__isnull=False), name="assignment_signed_at",
+            ),
             models.Index("system", "campaign", name="assignment_of_system"),
             models.Index(
                 "campaign", "due_on", "id",
