@@ -141,7 +141,6 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.RACI_DRAFT_SENT: (Group.OWNERSHIP, "sent a change of the matrix"),
     Kind.RACI_DRAFT_WITHDRAWN: (Group.OWNERSHIP, "took a change of the matrix back"),
     Kind.RACI_LETTERS_MOVED: (Group.OWNERSHIP, "passed on a leaver's letters"),
-    Kind.READINESS_SIGNED: (Group.PORTAL, "signed the readiness page"),
     Kind.ROLE_GRANTED: (Group.PEOPLE, "gave a role"),
     Kind.ROLE_REVOKED: (Group.PEOPLE, "took a role away"),
     Kind.ROLLUP_DECLINED: (Group.ATTESTATIONS, "declined to sign the roll-up"),

@@ -123,7 +123,6 @@ class Kind(StrEnum):
     RACI_DRAFT_SENT = "raci.draft.sent"
     RACI_DRAFT_WITHDRAWN = "raci.draft.withdrawn"
     RACI_LETTERS_MOVED = "raci.letters.moved"
-    READINESS_SIGNED = "readiness.signed"
     ROLE_GRANTED = "role.granted"
     ROLE_REVOKED = "role.revoked"
     ROLLUP_DECLINED = "rollup.declined"

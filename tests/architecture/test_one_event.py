@@ -30,7 +30,15 @@ from apps.registry.actions.handover import escalate_handover, escalate_handovers
 from apps.registry.models import SavedView, System
 from apps.registry.rules.authority import Powers
 from apps.registry.rules.imports import template_csv
-from tests.attestations import verbs_after, verbs_documents, verbs_ladder, verbs_questions, verbs_rollup, verbs_work
+from tests.attestations import (
+    verbs_after,
+    verbs_campaigns,
+    verbs_documents,
+    verbs_ladder,
+    verbs_questions,
+    verbs_rollup,
+    verbs_work,
+)
 from tests.attestations.world import answer_all
 from tests.cast import Cast
 from tests.directory import verbs as directory_verbs
@@ -47,6 +55,7 @@ NO_VERBS = {
     "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
     *directory_verbs.NO_VERBS,
     *verbs_after.NO_VERBS,
+    *verbs_campaigns.NO_VERBS,
     *verbs_documents.NO_VERBS,
     *verbs_ladder.NO_VERBS,
     *verbs_questions.NO_VERBS,
@@ -246,6 +255,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     **charter_verbs.VERBS,
     **directory_verbs.VERBS,
     **verbs_after.VERBS,
+    **verbs_campaigns.VERBS,
     **verbs_documents.VERBS,
     **verbs_rollup.VERBS,
     **verbs_work.VERBS,

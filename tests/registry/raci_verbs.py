@@ -14,7 +14,7 @@ ROW = "drills"
 # Looks ahead, and parts of verbs.
 NO_VERBS = {
     "preview_bulk", "put_in_force", "back_to_author", "copy_for_author", "close_questions_of", "refuse_blocked",
-    "new_holders", "move_letters",
+    "new_holders", "move_letters", "close_changes_of",
 }  # fmt: skip
 
 

@@ -184,11 +184,12 @@ def rollup_levels(campaign: Campaign) -> list[Level]:
     above = Signature.objects.filter(node__campaign=campaign).exclude(node__level="unit").order_by("pk")
     for level, name in above.values_list("node__level", "signer_name"):
         signers.setdefault(level, []).append(name)
-    return [
-        Level(code, str(RollupNode.Level(code).label), *found[code], tuple(signers.get(code, ())))
-        for code in LEVELS
-        if code in found
-    ]
+    return [_level(code, found[code], tuple(signers.get(code, ()))) for code in LEVELS if code in found]
+
+
+def _level(code: str, counted: tuple[int, ...], signers: tuple[str, ...]) -> Level:
+    total, ready, clean, qualified, declined = counted
+    return Level(code, str(RollupNode.Level(code).label), total, ready, clean, qualified, declined, signers)
 
 
 @dataclass(frozen=True)
