@@ -19,6 +19,7 @@ from apps.registry.models import Handover, Nomination, OwnershipTerm, System, Sy
 from apps.registry.models.handover import RUNNING
 from apps.registry.queries.succession import interim_for
 from apps.registry.rules import Stage
+from apps.registry.rules.addresses import why_no_key
 
 FIELDS = (
     "name", "purpose", "unit", "stage", "tier", "regulatory_class", "operating_model", "vendor", "model",
@@ -40,9 +41,12 @@ def register_system(
 ) -> System:
     """Put a system on the register. Nobody owns it by creating it: the interim order says who answers.
 
-    Raises Refused before the first start, ValidationError for a bad field or a key that is taken.
+    Raises Refused before the first start, ValidationError for a bad field, a key that is taken or
+    one that is a word of the portal's addresses.
     """
     _refuse_unknown(fields)
+    if refused := why_no_key(key):
+        raise ValidationError({"key": refused})
     hold_tree()
     owner, steps = interim_for(fields["unit"], now=now)
     system = System(

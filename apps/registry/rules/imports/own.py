@@ -3,6 +3,7 @@
 import re
 
 from apps.registry.rules import Stage, Tier
+from apps.registry.rules.addresses import why_no_key
 from apps.registry.rules.imports.contacts import single_address
 from apps.registry.rules.imports.rows import (
     CHANNEL_LENGTH,
@@ -77,6 +78,8 @@ def _value_problems(row: int, cells: dict[str, str]) -> list[Problem]:
                 f"{KEY_LENGTH} at most.",
             )
         )
+    if refused := why_no_key(cells["key"]):
+        found.append(Problem(row, "key", refused))
     for column, longest in _LONGEST.items():
         if len(cells.get(column, "")) > longest:
             found.append(Problem(row, column, f"it has {len(cells[column])} characters; {longest} fit. Shorten it."))
