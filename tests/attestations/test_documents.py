@@ -75,6 +75,25 @@ def test_a_receipt_of_a_signature(cast: Any, campaign: Campaign) -> None:
     assert CampaignDocument.objects.get().signature == signature
 
 
+def test_the_page_of_a_receipt_leads_to_its_pdf_and_back(
+    cast: Any, browse: Any, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.attestations import views
+    from apps.attestations.views import report as pages
+
+    for place in (views, pages):
+        monkeypatch.setattr(place, "why_no_pdf", lambda: "")
+    signature = sign(assignment_of(campaign, "one"), cast.ada, LATER)
+    make = f"/attestations/{PERIOD}/receipts/{signature.pk}/pdf/"
+    receipt = f"/attestations/{PERIOD}/one/receipt/"
+    assert f'action="{make}"' in browse(cast.ada).get(receipt).content.decode()
+    page = browse(cast.ada).post(make, follow=True).content.decode()
+    assert f'href="{receipt}"' in page
+    assert f"{signature.receipt}, signed by {cast.ada.display_name}" in page
+    monkeypatch.setattr(views, "why_no_pdf", lambda: "Install it")
+    assert make not in browse(cast.ada).get(receipt).content.decode()
+
+
 def test_three_failures_are_the_end(cast: Any, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> bytes:
         raise ValueError("no ink")

@@ -26,7 +26,7 @@ ATTEMPTS = 3
 # Longer lists are cut, with their number: the files have them whole.
 ROWS_IN_PDF = 300
 # A new layout is another document of the same content.
-LAYOUT = "1"
+LAYOUT = "2"
 
 
 @transaction.atomic

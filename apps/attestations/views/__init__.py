@@ -13,6 +13,7 @@ from apps.access.queries import may, require
 from apps.access.rules import Permission
 from apps.attestations import queries
 from apps.attestations.actions import remind_open
+from apps.attestations.actions.documents import why_no_pdf
 from apps.attestations.models import Campaign, Signature
 from apps.attestations.queries.corrections import may_correct
 from apps.attestations.queries.delegation import prepared_for
@@ -35,6 +36,7 @@ CSV_HEADER = (
     "Signed at (UTC)", "Signed by", "Meaning", "Exceptions", "Receipt",
 )  # fmt: skip
 SIGNED_SHOWN = 10
+PAST_SHOWN = 8
 
 
 def _today() -> Any:
@@ -48,6 +50,8 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     rows = list(queries.campaigns()[:40])
     running = [row for row in rows if row.takes_answers]
     reads = may(person, Permission.CAMPAIGN_READ)
+    past = [row for row in rows if row not in running][:PAST_SHOWN]
+    counts = queries.totals([*running, *past], today=_today()) if reads else {}
     upcoming = queries.next_period(now)
     signed = queries.signed_by(person)
     context = {
@@ -56,10 +60,8 @@ def campaigns(request: HttpRequest) -> HttpResponse:
         "signed_total": signed.count(),
         "prepares": list(prepared_for(person, today=_today())[:25]),
         "to_answer": list(to_answer(person)[:25]),
-        "running": [(row, queries.completion(row, today=_today()).counts) for row in running] if reads else [],
-        "past": [(row, queries.completion(row, today=_today()).counts) for row in rows if row not in running][:8]
-        if reads
-        else [],
+        "running": [(row, counts[row.pk]) for row in running] if reads else [],
+        "past": [(row, counts[row.pk]) for row in past] if reads else [],
         "reads": reads,
         "is_running": bool(running),
         "upcoming": upcoming,
@@ -134,5 +136,6 @@ def receipt(request: HttpRequest, code: str, key: str) -> HttpResponse:
         "reads": reads,
         "following": waiting.first(),
         "left": waiting.count(),
+        "why_no_pdf": why_no_pdf(),
     }
     return render(request, "attestations/receipt.html", context)

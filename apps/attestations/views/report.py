@@ -5,6 +5,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.access.queries import may
@@ -149,9 +150,27 @@ def _document(request: HttpRequest, code: str, pk: int, *, content: bool) -> Cam
 def document(request: HttpRequest, code: str, document: int) -> HttpResponse:
     """How far a document is; with a button to it once it is made. Works by reloading, too."""
     found = _document(request, code, document, content=False)
-    context: dict[str, Any] = {"document": found, "campaign": found.campaign, "why_no_pdf": why_no_pdf()}
+    context: dict[str, Any] = {
+        "document": found,
+        "campaign": found.campaign,
+        "why_no_pdf": why_no_pdf(),
+        "back": _page_of(found.signature) if found.signature else "",
+        "reads": may(signed_in(request), Permission.CAMPAIGN_READ),
+    }
     part = request.headers.get("HX-Request") == "true"
     return render(request, "attestations/document_part.html" if part else "attestations/document.html", context)
+
+
+def _page_of(signature: Signature) -> str:
+    """Where a signature stands in the portal."""
+    code = campaign_of(signature).code
+    if signature.node_id:
+        return reverse("attestations:node", args=[code, signature.node_id])
+    if signature.exception_id:
+        return reverse("attestations:exception", args=[signature.exception_id])
+    if signature.assignment is not None:
+        return reverse("attestations:receipt", args=[code, signature.assignment.system.key])
+    return reverse("attestations:reviews", args=[code])
 
 
 @require_safe

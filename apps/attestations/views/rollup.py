@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.access.queries import may, require
 from apps.access.rules import Permission
 from apps.attestations.actions.closing import carry_over, seal
+from apps.attestations.actions.documents import why_no_pdf
 from apps.attestations.actions.rollup import decline_node, sign_node
 from apps.attestations.forms.rollup import NodeForm, OwnForm, own_forms
 from apps.attestations.models import Campaign, RollupNode
@@ -176,6 +177,8 @@ def _node_page(
         "own": own,
         "own_wrong": any(one.is_bound and one.errors for one in own),
         "reads": desk.reads,
+        "person": desk.person,
+        "may_print": not why_no_pdf(),
         "today": clock.local_date(desk.now),
     }
     return render(request, "attestations/rollup_node.html", context, status=status)
