@@ -1,6 +1,6 @@
 """Digests: all that one person hears of on a day, gathered and put into words."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from apps.attestations.queries.recipients import Heard, Item, Place, Recipients
+from apps.attestations.queries.recipients import Heard, Item, Place, Recipients, Whom
 from apps.attestations.rules import LIST_ALL, LIST_FIRST
 from apps.attestations.rules.ladder import Reached, Role, due_words, is_office_time, reached, steps_of
 from apps.common.clock import local_date, zone_named
@@ -118,25 +118,51 @@ def gather(
     """
     found: dict[UUID, Digest] = {}
     plan: Plan = {}
-    latest = local_date(calendar.now, ZoneInfo("Pacific/Kiritimati"))
+    reader = _Reader(found, recipients, calendar, snoozed)
     for place in places:
-        told: dict[UUID, Heard] = {}
+        told: dict[UUID, tuple[UUID, Role, str]] = {}
         for role in STEP_ROLES:
-            opened = place.opened_on if role == Role.OWNER else place.campaign_opened
-            if role != Role.OWNER and not calendar.reached(role, place.due, opened, latest).yet:
-                continue
-            for one in recipients.heard(role, place):
-                person = one.person
-                if not calendar.may_write(person) or _is_off(one, place, calendar, snoozed):
-                    continue
-                state = calendar.reached(role, place.due, opened, calendar.today(person))
-                if not state.yet and role != Role.OWNER:
-                    continue
-                found.setdefault(person.pk, Digest(person)).reach(state.step)
-                if person.pk not in told or RANK[one.role] < RANK[told[person.pk].role]:
-                    told[person.pk] = one
-        plan[place.alike] = [(pk, one.role, one.why) for pk, one in told.items()]
+            for entry in reader.told(role, place):
+                before = told.get(entry[0])
+                if before is None or RANK[entry[1]] < RANK[before[1]]:
+                    told[entry[0]] = entry
+        plan[place.alike] = list(told.values())
     return found, plan
+
+
+class _Reader:
+    """Who is written to about a place in one role. Places that are alike for it are looked at once: there are
+    far fewer of them than systems. On the way everybody's digest learns its newest step."""
+
+    def __init__(
+        self, found: dict[UUID, Digest], recipients: Recipients, calendar: Calendar,
+        snoozed: Mapping[tuple[int, UUID], date],
+    ) -> None:  # fmt: skip
+        self.found, self.recipients, self.calendar, self.snoozed = found, recipients, calendar, snoozed
+        self.latest = local_date(calendar.now, ZoneInfo("Pacific/Kiritimati"))
+        self._known: dict[tuple[int, date, date, Whom], list[tuple[UUID, Role, str]]] = {}
+
+    def told(self, role: Role, place: Place) -> list[tuple[UUID, Role, str]]:
+        """Who may be written to now, in which role and why."""
+        opened = place.opened_on if role == Role.OWNER else place.campaign_opened
+        if role != Role.OWNER and not self.calendar.reached(role, place.due, opened, self.latest).yet:
+            return []
+        key = (place.campaign, place.due, opened, self.recipients.whom(role, place))
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = list(self._told(role, place, opened))
+        return known
+
+    def _told(self, role: Role, place: Place, opened: date) -> Iterator[tuple[UUID, Role, str]]:
+        for one in self.recipients.heard(role, place):
+            person = one.person
+            if not self.calendar.may_write(person) or _is_off(one, place, self.calendar, self.snoozed):
+                continue
+            state = self.calendar.reached(role, place.due, opened, self.calendar.today(person))
+            if not state.yet and role != Role.OWNER:
+                continue
+            self.found.setdefault(person.pk, Digest(person)).reach(state.step)
+            yield person.pk, one.role, one.why
 
 
 def fill(digests: Mapping[UUID, Digest], items: Iterable[Item], plan: Plan) -> None:

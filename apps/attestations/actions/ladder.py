@@ -27,6 +27,7 @@ from apps.attestations.queries.recipients import (
     open_items,
     open_places,
 )
+from apps.attestations.queries.unsaid import Steps, open_dates, unsaid_places, zones_of_people
 from apps.attestations.rules import LIST_FIRST
 from apps.attestations.rules.ladder import AFTER, BOARD_AFTER, OLDEST_STEP, SNOOZE_DAYS, Role, next_office_time
 from apps.audit.actions import record
@@ -46,6 +47,8 @@ ESCALATED = "campaign-escalated:"
 LADDER_MAIL = (DIGEST, UNREACHED, ASKED, ESCALATED)
 # Whose last mail failed is looked up so far back.
 LOOK_BACK = timedelta(days=14)
+# So many places are looked at one by one to find out whether anything is new; where there are more, something is.
+LOOKED_AT = 5000
 # Roles on the way up, with the first day on which each is told by itself.
 UP = (Role.MANAGER, Role.HEAD, Role.SEATS)
 
@@ -61,12 +64,12 @@ def remind_due(*, actor: Actor, now: datetime) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('attestations_ladder'))")
-    places = open_places(now)
-    if not places:
+    recipients, calendar, snoozed = Recipients((), now, since=now - LOOK_BACK), Calendar(now), _snoozed(now)
+    if not _may_be_new(now, recipients, calendar, snoozed):
         return 0
-    recipients = Recipients((place.owner for place in places), now, since=now - LOOK_BACK)
-    calendar = Calendar(now)
-    digests, plan = gather(places, recipients, calendar, _snoozed(now))
+    places = open_places(now)
+    recipients.read(place.owner for place in places)
+    digests, plan = gather(places, recipients, calendar, snoozed)
     new, again = _new(digests, now)
     owners = {place.owner for place in places if any(person in new for person, _, _ in plan[place.alike])}
     fill(new, open_items(now, owners=owners) if new else [], plan)
@@ -77,6 +80,34 @@ def remind_due(*, actor: Actor, now: datetime) -> int:
         codes = {code for digest in new.values() for code in digest.codes}
         _record(codes or {place.code for place in places}, len(notes), len(instead), actor, now)
     return len(notes) + len(instead)
+
+
+def _may_be_new(
+    now: datetime, recipients: Recipients, calendar: Calendar, snoozed: Mapping[tuple[int, UUID], date]
+) -> bool:
+    """Whether anything is to be said: false only where nothing is. Most sweeps end here, after a few short queries."""
+    dates = open_dates(now)
+    if not dates:
+        return False
+    places = unsaid_places(
+        now, list(_steps(dates, calendar)), prefix=DIGEST, since=now - OLDEST_STEP - timedelta(days=2),
+        look=recipients.look, special=recipients.special, limit=LOOKED_AT + 1,
+    )  # fmt: skip
+    if len(places) > LOOKED_AT:
+        return True
+    recipients.read(place.owner for place in places)
+    new, _ = _new(gather(places, recipients, calendar, snoozed)[0], now)
+    return bool(new or _unreached_notes(places, recipients, calendar, now))
+
+
+def _steps(dates: Sequence[tuple[date, date, date]], calendar: Calendar) -> Iterator[Steps]:
+    """The newest steps by date and zone, in zones where mail may leave now."""
+    for zone in filter(calendar.in_office, zones_of_people()):
+        today = calendar.date_in(zone)
+        for due, opened, began in dates:
+            own = calendar.reached(Role.OWNER, due, opened, today).step
+            others = (calendar.reached(role, due, began, today).step for role in (Role.DEPUTY, Role.MANAGER))
+            yield Steps(due, opened, began, zone, own, *others)
 
 
 def _record(codes: set[str], people: int, instead: int, actor: Actor, now: datetime) -> None:
@@ -165,9 +196,7 @@ def _unreached_notes(places: Sequence[Place], recipients: Recipients, calendar: 
 def _gaps(place: Place, recipients: Recipients, calendar: Calendar) -> Iterator[tuple[Heard, Heard]]:
     """Whom the ladder told of a place by today without reaching them, and who is next."""
     for role in (Role.OWNER, *UP):
-        for one in recipients.heard(role, place):
-            if one.role == Role.ACTING or recipients.reaches(one.person):
-                continue
+        for one in recipients.unreached(role, place):
             today = calendar.today(one.person)
             if role != Role.OWNER and not calendar.reached(role, place.due, place.campaign_opened, today).yet:
                 continue

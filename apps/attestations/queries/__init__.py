@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Q, QuerySet
 
@@ -28,6 +29,10 @@ from apps.common.workdays import add_working_days, is_working_day, last_working_
 from apps.people.models import Person
 from apps.registry.models import Unit
 from apps.registry.queries import visible_systems
+
+# Of a sealed campaign no assignment changes any more: what was counted once is kept for a day.
+_KEPT = "attestations:totals:{0.pk}"
+KEPT_SECONDS = 24 * 3600
 
 TIER_GROUPS = (
     ("critical", "Critical", ("critical",)),
@@ -126,20 +131,47 @@ class Completion:
     by_unit: dict[int, Counts]
 
 
-# Reads the index `assignment_progress` only. Rows of unit x tier, so a few hundred at most.
-_CUBE = """
-SELECT unit_id, tier, count(*),
-       count(*) FILTER (WHERE state IN ('submitted', 'accepted', 'sealed')),
-       count(*) FILTER (WHERE state IN ('in_progress', 'changes_requested') AND due_on >= %(today)s),
-       count(*) FILTER (WHERE state = 'pending' AND due_on >= %(today)s),
-       count(*) FILTER (WHERE state IN ('pending', 'in_progress', 'changes_requested') AND due_on < %(today)s),
-       count(*) FILTER (WHERE state = 'not_attested'),
-       count(*) FILTER (WHERE owner_basis = 'interim'),
-       count(*) FILTER (WHERE result = 'clean'), count(*) FILTER (WHERE result = 'qualified'),
-       count(*) FILTER (WHERE late_days > 0), count(*) FILTER (WHERE state IN ('accepted', 'sealed')),
-       count(*) FILTER (WHERE state = 'changes_requested')
-FROM attestations_assignment WHERE campaign_id = %(campaign)s AND state <> 'reassigned' GROUP BY unit_id, tier
+# What is counted, in the order of the fields of `Counts`.
+_COUNTED = (
+    "true",
+    "state IN ('submitted', 'accepted', 'sealed')",
+    "state IN ('in_progress', 'changes_requested') AND due_on >= %(today)s",
+    "state = 'pending' AND due_on >= %(today)s",
+    "state IN ('pending', 'in_progress', 'changes_requested') AND due_on < %(today)s",
+    "state = 'not_attested'",
+    "owner_basis = 'interim'",
+    "result = 'clean'",
+    "result = 'qualified'",
+    "late_days > 0",
+    "state IN ('accepted', 'sealed')",
+    "state = 'changes_requested'",
+)
+_COUNTS = ", ".join(f"coalesce(sum(n) FILTER (WHERE {what}), 0)::bigint" for what in _COUNTED)
+# Reads the index `assignment_progress` only, in its order: rows that are alike in all of it are one.
+_ALIKE = """
+FROM (SELECT campaign_id, state, due_on, tier, unit_id, owner_basis, result, late_days, count(*) AS n
+      FROM attestations_assignment WHERE campaign_id = ANY(%(campaigns)s) AND state <> 'reassigned'
+      GROUP BY campaign_id, state, due_on, tier, unit_id, owner_basis, result, late_days) AS alike
 """
+# Rows of unit x tier, so a few hundred at most.
+_CUBE = f"SELECT unit_id, tier, {_COUNTS} {_ALIKE} GROUP BY unit_id, tier"
+_TOTALS = f"SELECT campaign_id, {_COUNTS} {_ALIKE} GROUP BY campaign_id"
+
+
+def totals(campaigns: Iterable[Campaign], *, today: date) -> dict[int, Counts]:
+    """Counts of several campaigns, by id. One query, and one for what is kept of sealed ones."""
+    rows = list(campaigns)
+    kept = {campaign.pk: _KEPT.format(campaign) for campaign in rows if campaign.state == Campaign.State.SEALED}
+    known = cache.get_many(kept.values()) if kept else {}
+    found = {pk: Counts(*known[key]) for pk, key in kept.items() if key in known}
+    if ids := [campaign.pk for campaign in rows if campaign.pk not in found]:
+        with connection.cursor() as cursor:
+            cursor.execute(_TOTALS, {"campaigns": ids, "today": today})
+            fresh = {pk: numbers for pk, *numbers in cursor.fetchall()}
+        if still := {kept[pk]: numbers for pk, numbers in fresh.items() if pk in kept}:
+            cache.set_many(still, KEPT_SECONDS)
+        found |= {pk: Counts(*fresh.get(pk, ())) for pk in ids}
+    return found
 
 
 def completion(campaign: Campaign, *, today: date) -> Completion:
@@ -147,7 +179,7 @@ def completion(campaign: Campaign, *, today: date) -> Completion:
     by_tier: dict[str, list[Counts]] = defaultdict(list)
     by_unit: dict[int, list[Counts]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(_CUBE, {"campaign": campaign.pk, "today": today})
+        cursor.execute(_CUBE, {"campaigns": [campaign.pk], "today": today})
         for unit, tier, *numbers in cursor.fetchall():
             counts = Counts(*numbers)
             by_tier[tier].append(counts)

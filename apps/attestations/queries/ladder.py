@@ -40,29 +40,59 @@ class Step:
     not_reached: int
 
 
-# Rows: step, kind, key, people, systems. One row for each step (kind 'all'), and rows of whom it tells: line managers
-# on day 1, units on day 3, owners on day 10 and those whom mail does not reach. An owner stands on one step only once.
+# Rows: step, kind, key, people, systems, of them not reached. One row for each step (kind 'all'), and rows of whom it
+# tells: line managers on day 1, units on day 3, owners on day 10. An owner stands on one step only once. Counted by
+# person in the order of the index `assignment_standing`, which holds all that is read; names are looked up for few.
 _RISE_SQL = """
-WITH standing AS MATERIALIZED (
-    SELECT a.person_id, a.unit_id, p.line_manager_id,
-           CASE WHEN a.state = 'not_attested' THEN 4
-                ELSE (SELECT count(*) FROM unnest(%(days)s::int[]) AS d(after) WHERE %(today)s - a.due_on >= d.after)
-           END AS step
-    FROM attestations_assignment a JOIN people_person p ON p.id = a.person_id
-    WHERE a.campaign_id = %(campaign)s
-      AND a.state IN ('pending', 'in_progress', 'changes_requested', 'not_attested')
+WITH person AS MATERIALIZED (
+    SELECT person_id,
+           count(*) FILTER (WHERE state <> 'not_attested' AND due_on > %(day_1)s) AS on_0,
+           count(*) FILTER (WHERE state <> 'not_attested' AND due_on <= %(day_1)s AND due_on > %(day_2)s) AS on_1,
+           count(*) FILTER (WHERE state <> 'not_attested' AND due_on <= %(day_2)s AND due_on > %(day_3)s) AS on_2,
+           count(*) FILTER (WHERE state <> 'not_attested' AND due_on <= %(day_3)s AND due_on > %(day_4)s) AS on_3,
+           count(*) FILTER (WHERE state = 'not_attested' OR due_on <= %(day_4)s) AS on_4
+    FROM attestations_assignment
+    WHERE campaign_id = %(campaign)s AND state IN ('pending', 'in_progress', 'changes_requested', 'not_attested')
+    GROUP BY person_id
+),
+manager AS MATERIALIZED (
+    SELECT m.id, m.display_name, sum(person.on_1)::bigint AS systems
+    FROM person JOIN people_person p ON p.id = person.person_id
+    JOIN people_person m ON m.id = p.line_manager_id AND m.is_active AND m.kind = 'human'
+    WHERE person.on_1 > 0 GROUP BY m.id
+),
+failed AS (SELECT unnest(%(failed)s::uuid[]) AS id),
+whole AS (
+    SELECT count(*) FILTER (WHERE on_0 > 0) AS people_0, coalesce(sum(on_0), 0)::bigint AS systems_0,
+           count(*) FILTER (WHERE on_0 > 0 AND bad) AS bad_0,
+           count(*) FILTER (WHERE on_1 > 0) AS people_1, coalesce(sum(on_1), 0)::bigint AS systems_1,
+           count(*) FILTER (WHERE on_1 > 0 AND bad) AS bad_1,
+           count(*) FILTER (WHERE on_2 > 0) AS people_2, coalesce(sum(on_2), 0)::bigint AS systems_2,
+           count(*) FILTER (WHERE on_2 > 0 AND bad) AS bad_2,
+           count(*) FILTER (WHERE on_3 > 0) AS people_3, coalesce(sum(on_3), 0)::bigint AS systems_3,
+           count(*) FILTER (WHERE on_3 > 0 AND bad) AS bad_3,
+           count(*) FILTER (WHERE on_4 > 0) AS people_4, coalesce(sum(on_4), 0)::bigint AS systems_4,
+           count(*) FILTER (WHERE on_4 > 0 AND bad) AS bad_4
+    FROM (SELECT *, person_id IN (SELECT id FROM failed) AS bad FROM person) AS known
 )
-SELECT step, 'all', NULL, count(DISTINCT person_id), count(*),
-       count(DISTINCT person_id) FILTER (WHERE person_id = ANY(%(failed)s)) FROM standing GROUP BY step
+SELECT step, 'all', NULL, people, systems, bad FROM whole CROSS JOIN LATERAL (VALUES
+    (0, people_0, systems_0, bad_0),
+    (1, people_1, systems_1, bad_1),
+    (2, people_2, systems_2, bad_2),
+    (3, people_3, systems_3, bad_3),
+    (4, people_4, systems_4, bad_4)) AS v (step, people, systems, bad)
 UNION ALL
-SELECT step, 'manager', line_manager_id::text, count(DISTINCT person_id), count(*), 0
-FROM standing WHERE step = 1 GROUP BY step, line_manager_id
+SELECT 1, 'managers', NULL, count(*), coalesce(sum(systems), 0)::bigint,
+       count(*) FILTER (WHERE id IN (SELECT id FROM failed)) FROM manager
 UNION ALL
-SELECT step, 'unit', unit_id::text, count(DISTINCT person_id), count(*), 0
-FROM standing WHERE step = 2 GROUP BY step, unit_id
+(SELECT 1, 'manager', id::text, 1, systems, 0 FROM manager ORDER BY systems DESC, display_name, id LIMIT %(shown)s)
 UNION ALL
-(SELECT step, 'owner', person_id::text, 1, count(*), 0
- FROM standing WHERE step = 4 GROUP BY step, person_id ORDER BY count(*) DESC, person_id LIMIT %(shown)s)
+SELECT 2, 'unit', unit_id::text, 0, count(*), 0 FROM attestations_assignment
+WHERE campaign_id = %(campaign)s AND state IN ('pending', 'in_progress', 'changes_requested')
+  AND due_on <= %(day_2)s AND due_on > %(day_3)s GROUP BY unit_id
+UNION ALL
+(SELECT 4, 'owner', person_id::text, 1, on_4, 0
+ FROM person WHERE on_4 > 0 ORDER BY on_4 DESC, person_id LIMIT %(shown)s)
 """
 
 
@@ -89,13 +119,17 @@ def ladder(campaign: Campaign, today: date) -> list[Step]:
     failed = _failed(today)
     rows = _rows(campaign, today, failed)
     whole = {step: (people, systems, bad) for step, kind, _, people, systems, bad in rows if kind == "all"}
+    managers = next((systems, bad) for _, kind, _, _, systems, bad in rows if kind == "managers")
     told = _told(rows)
     steps = []
     for place, (_, day, who) in enumerate(RISE):
         people, systems, unreached = whole.get(place, (0, 0, 0))
-        if place in {1, 2, 3}:
+        if place == 1:
+            unreached = managers[1]
+        elif place in {2, 3}:
             unreached = sum(1 for person in told[place].systems if person.pk in failed) if people else 0
-        names = told[place].names(systems if place == 4 else None) if settings.NAME_OVERDUE_PEOPLE and people else ()
+        total = {1: managers[0], 4: systems}.get(place)
+        names = told[place].names(total) if settings.NAME_OVERDUE_PEOPLE and people else ()
         if place == 3:
             names = tuple(name.rsplit(" ", 1)[0] for name in names)
         steps.append(Step(day, who, people, systems, names, TONES[place], unreached))
@@ -113,8 +147,7 @@ def _rows(campaign: Campaign, today: date, failed: Iterable[UUID]) -> Sequence[A
             _RISE_SQL,
             {
                 "campaign": campaign.pk,
-                "today": today,
-                "days": [after for after, _, _ in RISE[1:]],
+                **{f"day_{place}": today - timedelta(days=after) for place, (after, _, _) in enumerate(RISE) if place},
                 "failed": list(failed),
                 "shown": NAMES_SHOWN,
             },
@@ -124,9 +157,12 @@ def _rows(campaign: Campaign, today: date, failed: Iterable[UUID]) -> Sequence[A
 
 
 def _told(rows: Sequence[Any]) -> dict[int, _Told]:
-    """Whom each step tells: line managers, heads, the seats, and at last those who are named. Four queries."""
+    """Whom each step tells: line managers, heads, the seats, and at last those who are named. Four queries.
+
+    Of line managers and owners only the first are read: `managers` in the rows counts them all.
+    """
     told = {place: _Told() for place in range(len(RISE))}
-    ids = {key for _, kind, key, *_ in rows if kind in {"manager", "owner"} and key}
+    ids = {key for _, kind, key, *_ in rows if kind in {"manager", "owner"}}
     people = {str(person.pk): person for person in Person.objects.filter(pk__in=ids)} if ids else {}
     units = {unit.pk: unit for unit in Unit.objects.select_related("head")}
     seats = [seat.holder for seat in Seat.objects.filter(pk__in=SEATS).select_related("holder").order_by("-pk")]
@@ -134,7 +170,7 @@ def _told(rows: Sequence[Any]) -> dict[int, _Told]:
     if len(set(holders)) < len(SEATS) and (mandate := mandate_holder()) not in holders and mandate is not None:
         holders.append(mandate)
     for step, kind, key, _, systems, _ in rows:
-        if (kind == "manager" and key and able(people[key])) or kind == "owner":
+        if kind in {"manager", "owner"}:
             told[step].add(people[key], systems)
         elif kind == "unit":
             told[step].add(_head_above(units, int(key)), systems)

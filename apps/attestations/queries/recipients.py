@@ -23,7 +23,7 @@ _OF_ONE = ("display_name", "email", "is_active", "kind", "time_zone", "deputy_id
 _READ = (*_OF_ONE, *(f"{other}__{name}" for other in ("deputy", "line_manager") for name in _OF_ONE))
 
 # Everything that is open and may be signed now. Sent back to its owner, its own day counts.
-_OPEN_SQL = """
+OPEN_SQL = """
 SELECT {columns}
 FROM (
     SELECT c.id AS campaign, c.code, c.title, (c.opened_at AT TIME ZONE %(zone)s)::date AS campaign_opened,
@@ -79,7 +79,7 @@ class Item(Place):
 def _read(columns: str, now: datetime, which: str, **params: Any) -> list[tuple[Any, ...]]:
     values = {"zone": settings.ORGANISATION_TIME_ZONE, "now": now, **params}
     with connection.cursor() as cursor:
-        cursor.execute(_OPEN_SQL.format(columns=columns, which=which), values)
+        cursor.execute(OPEN_SQL.format(columns=columns, which=which), values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 
@@ -118,22 +118,38 @@ class Heard:
     why: str = ""
 
 
+# Role, owner where it matters who that is, and unit where it matters.
+Whom = tuple[Role, UUID | None, int]
+
+
 class Recipients:
     """Everybody whom the ladder may reach for these owners, read once (a fixed number of queries)."""
 
     def __init__(self, owners: Iterable[UUID], now: datetime, *, since: datetime) -> None:
-        ids = list(set(owners))
-        people = Person.objects.filter(pk__in=ids).select_related("deputy", "line_manager").only(*_READ)
-        self.people: dict[UUID, Person] = {person.pk: person for person in people}
+        self.people: dict[UUID, Person] = {}
+        self.read(owners)
         self.units = {unit.pk: unit for unit in Unit.objects.select_related("head")}
         self.seats = list(Seat.objects.filter(pk__in=SEATS).select_related("holder", "function").order_by("-pk"))
         self.mandate = mandate_holder()
         self.presence = Presence(now)
         self._failed = set(undelivered_since(since).values_list("recipient", flat=True))
-        self._heads: dict[tuple[int, UUID], list[Heard]] = {}
-        self._seats: dict[UUID, list[Heard]] = {}
-        self._heard: dict[tuple[Role, UUID, int], list[Heard]] = {}
+        self._heads: dict[tuple[int, UUID | None], list[Heard]] = {}
+        self._seats: dict[UUID | None, list[Heard]] = {}
+        self._heard: dict[Whom, list[Heard]] = {}
+        self._unreached: dict[Whom, list[Heard]] = {}
         self._reaches: dict[UUID, bool] = {}
+        self.special = self._in_office()
+
+    def read(self, owners: Iterable[UUID]) -> None:
+        """Read these owners, too, with their deputies and line managers. One query, or none where all are known."""
+        ids = list(set(owners) - self.people.keys())
+        people = Person.objects.filter(pk__in=ids).select_related("deputy", "line_manager").only(*_READ)
+        self.people.update((person.pk, person) for person in people)
+
+    @property
+    def look(self) -> set[UUID]:
+        """People of whom more than their own step decides who hears: away, unreached, or in office."""
+        return {*self.presence.absences, *self._failed, *self.special}
 
     def reaches(self, person: Person) -> bool:
         """Whether mail got through to somebody the last time, and can be sent at all."""
@@ -154,13 +170,39 @@ class Recipients:
             return self._managers(owner, item)
         return self.heads(item) if role == Role.HEAD else self.seat_holders(item)
 
+    def _in_office(self) -> set[UUID]:
+        """Heads, seats, the mandate holder, and who acts for one of them: as owners they are told of by others."""
+        holders = [*(unit.head for unit in self.units.values()), *(seat.holder for seat in self.seats), self.mandate]
+        found = {holder.pk: holder for holder in holders if holder is not None}
+        return {*found, *(self.presence.acting(holder).acts.pk for holder in found.values())}
+
+    def whom(self, role: Role, item: Place) -> Whom:
+        """What decides who hears as `role`: alike for two places, the same people hear."""
+        if role in {Role.OWNER, Role.DEPUTY}:
+            return role, item.owner, 0
+        if role == Role.MANAGER:
+            manager = self.people[item.owner].line_manager
+            return role, item.owner, 0 if manager is not None and able(manager) else item.unit
+        return role, self._if_special(item.owner), item.unit if role == Role.HEAD else 0
+
+    def _if_special(self, owner: UUID) -> UUID | None:
+        return owner if owner in self.special else None
+
     def heard(self, role: Role, item: Place) -> list[Heard]:
         """Who is meant, and with each who is away who acts for them."""
-        place = (role, item.owner, item.unit)
-        if place not in self._heard:
+        whom = self.whom(role, item)
+        if whom not in self._heard:
             told = self.meant(role, item)
-            self._heard[place] = [*told, *(stand_in for one in told for stand_in in self._stand_in(one, item))]
-        return self._heard[place]
+            self._heard[whom] = [*told, *(stand_in for one in told for stand_in in self._stand_in(one, item))]
+        return self._heard[whom]
+
+    def unreached(self, role: Role, item: Place) -> list[Heard]:
+        """Who is meant by a step and can't be reached by mail."""
+        whom = self.whom(role, item)
+        if whom not in self._unreached:
+            told = self.heard(role, item)
+            self._unreached[whom] = [one for one in told if one.role != Role.ACTING and not self.reaches(one.person)]
+        return self._unreached[whom]
 
     def _stand_in(self, one: Heard, item: Place) -> Iterator[Heard]:
         acting = self.presence.acting(one.person)
@@ -173,14 +215,12 @@ class Recipients:
             return [Heard(manager, Role.MANAGER)]
         if manager is None:
             return _because(self.heads(item), f"{owner.display_name} has no line manager.")
-        if manager is None:
-            return _because(self.heads(item), f"{owner.display_name} has no line manager.")
         gone = f"{manager.display_name}, the line manager of {owner.display_name}, is not here any more."
         return _because(self.heads(item), gone)
 
     def heads(self, item: Place) -> list[Heard]:
         """The head of the system's unit or of the first unit above it that has one who isn't the owner."""
-        place = (item.unit, item.owner)
+        place = (item.unit, self._if_special(item.owner))
         if place not in self._heads:
             self._heads[place] = self._find_heads(item)
         return self._heads[place]
@@ -198,9 +238,10 @@ class Recipients:
 
     def seat_holders(self, item: Place) -> list[Heard]:
         """The CISO and the Head of AI. For a vacant seat, who holds the mandate."""
-        if item.owner not in self._seats:
-            self._seats[item.owner] = list(self._find_seats(item.owner))
-        return self._seats[item.owner]
+        owner = self._if_special(item.owner)
+        if owner not in self._seats:
+            self._seats[owner] = list(self._find_seats(item.owner))
+        return self._seats[owner]
 
     def _find_seats(self, owner: UUID) -> Iterator[Heard]:
         told: set[UUID] = {owner}

@@ -40,9 +40,11 @@ class SameDay:
     percent: int | None
 
 
+# What was passed on was never signed (constraint), so that the first count reads the index of signatures alone.
 _SAME_DAY_SQL = """
-SELECT count(*) FILTER (WHERE submitted_at < %(end)s), count(*)
-FROM attestations_assignment WHERE campaign_id = %(campaign)s AND state <> 'reassigned'
+SELECT (SELECT count(*) FROM attestations_assignment
+        WHERE campaign_id = %(campaign)s AND submitted_at IS NOT NULL AND submitted_at < %(end)s),
+       (SELECT count(*) FROM attestations_assignment WHERE campaign_id = %(campaign)s AND state <> 'reassigned')
 """
 
 
