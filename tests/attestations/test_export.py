@@ -14,6 +14,7 @@ from django.test import Client
 from apps.attestations.actions import evidence
 from apps.attestations.models import Campaign
 from apps.attestations.queries.export import export_of
+from apps.registry.models import System
 from tests.attestations.rollup_world import LATER, of, opened, rolled_up, sealed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -118,3 +119,17 @@ def test_the_download_is_the_export(export: tuple[Campaign, Path], cast: Any, br
     assert browse(cast.ada).get(f"/attestations/{campaign.code}/sealed.zip").status_code == 404
     with pytest.raises(ValueError, match="sealed"):
         next(export_of(Campaign(), cast.eve))
+
+
+def test_the_export_is_only_for_who_may_see_every_system_in_it(
+    cast: Any, browse: Callable[..., Client], export: tuple[Campaign, Path]
+) -> None:
+    campaign, _ = export
+    System.objects.filter(key="one").update(restricted=True)
+    address, closing = f"/attestations/{campaign.code}/sealed.zip", f"/attestations/{campaign.code}/closing/"
+    for person in (cast.bo, cast.cleo):
+        assert browse(person).get(address).status_code == 403
+        assert b"sealed.zip" not in browse(person).get(closing).content
+    for person in (cast.eve, cast.mara):
+        assert browse(person).get(address).status_code == 200
+        assert b"sealed.zip" in browse(person).get(closing).content

@@ -14,6 +14,7 @@ from apps.attestations.queries.report import report_body, report_json
 from apps.attestations.rules.manifest import answers_line
 from apps.audit.rules import canonical
 from apps.people.models import Person
+from apps.registry.queries import visible_systems
 
 README = """This is a sealed campaign of attestations, with the hash of everything in manifest.json.
 
@@ -43,6 +44,12 @@ class _Pieces:
         if len(self.waiting) > at_least:
             yield bytes(self.waiting)
             self.waiting.clear()
+
+
+def may_export(reader: Person, campaign: Campaign) -> bool:
+    """Whether somebody may have all that is in the export: it can't leave out a restricted system and still verify."""
+    restricted = campaign.assignments.filter(system__restricted=True)
+    return not restricted.exclude(system__in=visible_systems(reader)).exists()
 
 
 def export_of(campaign: Campaign, reader: Person) -> Iterator[bytes]:

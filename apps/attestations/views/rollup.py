@@ -16,7 +16,7 @@ from apps.attestations.actions.documents import why_no_pdf
 from apps.attestations.actions.rollup import decline_node, sign_node
 from apps.attestations.forms.rollup import NodeForm, OwnForm, own_forms
 from apps.attestations.models import Campaign, RollupNode
-from apps.attestations.queries.export import export_of
+from apps.attestations.queries.export import export_of, may_export
 from apps.attestations.queries.rollup import (
     Signatories,
     Signatory,
@@ -32,7 +32,7 @@ from apps.attestations.queries.rollup import (
 )
 from apps.attestations.rules.rollup import decline_statement, node_statement
 from apps.common import clock
-from apps.common.errors import Refused
+from apps.common.errors import NotAllowed, Refused
 from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.people.rules import Confirmation
@@ -202,6 +202,7 @@ def closing(request: HttpRequest, code: str) -> HttpResponse:
         "campaign": campaign,
         "pending": pending_of(campaign, today=clock.local_date(now)),
         "runs": runs,
+        "may_export": campaign.state == Campaign.State.SEALED and may_export(person, campaign),
         "refused": refused,
         "today": clock.local_date(now),
     }
@@ -221,10 +222,12 @@ def _move_on(request: HttpRequest, campaign: Campaign, person: Person) -> HttpRe
 
 @require_safe
 def sealed_zip(request: HttpRequest, code: str) -> StreamingHttpResponse:
-    """The export of a sealed campaign, written while it is sent."""
+    """The export of a sealed campaign, written while it is sent. For who may see every system in it."""
     person, campaign = _read(request, code)
     if campaign.state != Campaign.State.SEALED:
         raise Http404
+    if not may_export(person, campaign):
+        raise NotAllowed("The export holds restricted systems. The mandate holder and auditors can fetch it.")
     return StreamingHttpResponse(
         export_of(campaign, person),
         content_type="application/zip",
