@@ -39,7 +39,7 @@ def test_the_cube_counts_what_became_of_each(cast: Any, campaign: Campaign) -> N
     assert counts == queries.Counts(
         total=5, signed=3, not_started=2, interim=1, clean=2, qualified=1, late=1, accepted=1
     )  # fmt: skip
-    assert (counts.to_accept, counts.in_time, counts.percent) == (2, 2, 60)
+    assert (counts.to_accept, counts.percent) == (2, 60)
 
 
 def test_the_same_day_of_the_campaign_before(cast: Any, campaign: Campaign) -> None:

@@ -74,11 +74,6 @@ class Counts:
         return self.signed - self.accepted
 
     @property
-    def in_time(self) -> int:
-        """Signed by the due date."""
-        return self.signed - self.late
-
-    @property
     def missing(self) -> int:
         """Open past the date, or closed without an answer: what a board asks about."""
         return self.overdue + self.not_attested

@@ -218,11 +218,6 @@ def _happened(event: AuditEvent, values: dict[str, str]) -> Happened:
     return Happened(event.at, values.get("actor_name", "The portal"), words, tone, values.get("reason", ""))
 
 
-def owned_open(person: Person) -> QuerySet[AttestationException]:
-    """What this person has to put right, the nearest day first."""
-    return on_record(AttestationException.objects.filter(owner=person, state__in=OPEN)).order_by("due_on", "pk")
-
-
 def overdue(rows: Iterable[AttestationException], today: date) -> int:
     """How many are past their day."""
     return sum(one.due_on < today for one in rows)
