@@ -13,8 +13,9 @@ from django.db import connection, connections
 from django.db.models import Count
 from django.test import override_settings
 
-from apps.attestations.models import Assignment, Campaign, Signature
+from apps.attestations.models import Assignment, AttestationException, Campaign, Delegation, Review, Signature
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
+from apps.attestations.queries.export import export_of
 from apps.audit.models import AuditEvent
 from apps.common import clock
 from apps.common.errors import Refused
@@ -26,10 +27,10 @@ from apps.people.queries import acting_for
 from apps.portal.demo import figures, story
 from apps.portal.demo.campaign import period_for
 from apps.portal.demo.cast import CAST, DOMAIN, SHARED_PHRASE
-from apps.portal.demo.check import CONTACTS, NOT_RETIRED, ROWS, Check, example_key
+from apps.portal.demo.check import CONTACTS, NOT_RETIRED, ROWS, Check, example_key, places, verified
 from apps.portal.demo.load import Loaded, _tell
 from apps.portal.demo.moments import CAMPAIGN_DAYS, Moments, moments
-from apps.portal.demo.visits import VISITS
+from apps.portal.demo.visits import EVERYBODY, VISITS
 from apps.registry.models import Authority, Handover, Nomination, RaciDraft, System
 from apps.registry.queries.charter import charter_in_force, seat_signatures
 from apps.registry.queries.prediction import predictions
@@ -60,6 +61,11 @@ def load() -> dict[str, Any]:
     call_command("load_demo", "--json", stdout=out)
     printed: dict[str, Any] = json.loads(out.getvalue())
     return printed
+
+
+def first_owner(loaded: dict[str, Any]) -> str:
+    """The address of the owner whom the tour shows."""
+    return next(str(line["email"]) for line in loaded["sign_ins"] if line["role"] == "Owner")
 
 
 def test_the_figures_of_the_public_inventory(loaded: dict[str, Any]) -> None:
@@ -128,7 +134,11 @@ def test_everybody_is_marked_as_invented_and_can_receive_no_mail(loaded: dict[st
 def test_seats_roles_and_sign_ins(loaded: dict[str, Any]) -> None:
     assert list(Seat.objects.filter(holder=None).values_list("function_id", flat=True)) == ["finance"]
     roles = [line["role"] for line in loaded["sign_ins"]]
-    assert roles == ["Mandate holder", "Seat holder (CISO)", "Owner", "Auditor", "Board member", "Employee"]
+    assert roles == [
+        "Mandate holder", "Seat holder (CISO)", "Head of AI", "General Counsel", "Head of a unit", "Owner", "Auditor",
+        "Board member", "Employee",
+    ]  # fmt: skip
+    assert set(roles) == set(EVERYBODY)
     for line in loaded["sign_ins"]:
         assert Person.objects.get(email=line["email"]).check_password(line["password"])
     assert Person.objects.filter(password__startswith="argon2").count() == len(roles)
@@ -153,16 +163,43 @@ def test_signatures_are_spread_and_in_order(loaded: dict[str, Any]) -> None:
     moments_signed = list(Signature.objects.order_by("pk").values_list("signed_at", flat=True))
     assert moments_signed == sorted(moments_signed)
     assert len({moment.date() for moment in moments_signed}) >= 8
-    campaign = Campaign.objects.get()
-    assert campaign.opened_at < moments_signed[0] < moments_signed[-1] < clock.now()
+    pilot, quarter = Campaign.objects.order_by("opened_at")
+    assert pilot.opened_at < moments_signed[0] < pilot.sealed_at < quarter.opened_at
+    assert moments_signed[-1] < clock.now()
     assert Signature.objects.filter(exceptions__gt=0).exists()
     assert Signature.objects.filter(signer_basis="interim").exists()
     assert Assignment.objects.filter(state="in_progress").exists()
 
 
+def test_the_pilot_is_sealed_and_verifies(loaded: dict[str, Any]) -> None:
+    sealed = loaded["sealed"]
+    pilot = Campaign.objects.get(code=sealed["code"])
+    assert (pilot.state, pilot.template.is_active) == ("sealed", False)
+    numbers = ("assignments", "clean", "qualified", "not_attested", "carried_over", "faults")
+    assert [sealed[name] for name in numbers] == [45, 37, 6, 2, 6, []]
+    assert sealed["comparisons"] > 10_000
+    assert pilot.assignments.filter(late_days__gt=0).exists()
+    assert pilot.assignments.filter(round=2).count() == 1
+    assert set(pilot.nodes.values_list("state", flat=True)) == {"signed_qualified"}
+    assert pilot.nodes.get(level="top").signatures.count() == 2
+    reader = Person.objects.get(seat__function="legal")
+    assert verified(b"".join(export_of(pilot, reader))).startswith(f"VERIFIED: {pilot.code}, 45 systems")
+
+
+def test_this_quarter_is_looked_at_in_part(loaded: dict[str, Any]) -> None:
+    rows = Assignment.objects.filter(campaign__template__key="quarterly")
+    assert rows.filter(state="accepted").count() > 20
+    assert rows.filter(state="submitted").exists()
+    assert rows.filter(state="changes_requested").count() == 1
+    assert Review.objects.filter(kind="sample", assignment__in=rows).exists()
+    exceptions = AttestationException.objects.filter(campaign__template__key="quarterly")
+    assert set(exceptions.values_list("state", flat=True)) == {"requested", "approved"}
+    assert Delegation.objects.get(ended_at=None).preparer.display_name == "Imogen Tanaka"
+
+
 def test_the_story_of_the_owners(loaded: dict[str, Any]) -> None:
     story = loaded["story"]
-    first = Person.objects.get(email=loaded["sign_ins"][2]["email"])
+    first = Person.objects.get(email=first_owner(loaded))
     away = Absence.objects.get(kind="away").person
     assert acting_for(away, clock.now()).acts == first
     assert acting_for(Absence.objects.get(kind="delegated").person, clock.now()).acts.display_name == "Rafael Eze"
@@ -216,12 +253,12 @@ def test_the_story_of_the_findings(loaded: dict[str, Any]) -> None:
     assert Finding.objects.filter(state="accepted").count() == 1
 
 
-def test_ten_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
+def test_fifteen_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
     known = {line["role"]: line for line in loaded["sign_ins"]}
     visitors: dict[str, Visitor] = {}
     taken = walks()
     assert {walk.role for walk in taken} == set(known)
-    assert max(walk.step for walk in taken) == 10
+    assert max(walk.step for walk in taken) == 16
     for walk in taken:
         if walk.role not in visitors:
             visitors[walk.role] = Visitor(known[walk.role]["email"], known[walk.role]["password"])
@@ -236,12 +273,16 @@ def test_nothing_happens_in_the_future_or_before_the_start(loaded: dict[str, Any
 
 
 def test_the_check_looks_at_a_system_of_the_first_owner(loaded: dict[str, Any]) -> None:
-    assert System.objects.get(key=example_key()).owner.email == loaded["sign_ins"][2]["email"]
+    assert System.objects.get(key=example_key()).owner.email == first_owner(loaded)
+    found = places()
+    assert Assignment.objects.get(system__key=found.signed, campaign__code=found.period).is_signed
+    assert Campaign.objects.get(code=found.sealed).state == "sealed"
 
 
 def test_the_check_says_what_is_wrong(loaded: dict[str, Any]) -> None:
     check = Check("http://localhost:1", "http://localhost:1")
-    assert [next(iter(line)) for line in check.figures()] == ["import", "owners", "campaign", "story", "headline"]
+    names = ["import", "owners", "campaign", "sealed", "story", "headline"]
+    assert [next(iter(line)) for line in check.figures()] == names
     assert check.problems == []
     wrong = figures.import_figures() | {
         "rows_read": 3610,

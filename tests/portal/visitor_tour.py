@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour.md"
-_PART = re.compile(r"^## Ten minutes with the demo$(.*?)^## ", re.DOTALL | re.MULTILINE)
+_PART = re.compile(r"^## Fifteen minutes with the demo$(.*?)^## ", re.DOTALL | re.MULTILINE)
 _STEP = re.compile(r"^### (\d+)\. (.+)$", re.MULTILINE)
 _ROLE = re.compile(r"(?:Sign in|Still) as \*\*(.+?)\*\*")
 _ITEM = re.compile(r'^- (?:Open `(?P<open>[^`]+)`|Follow "(?P<follow>[^"]+)"): (?P<rest>.+)$')
@@ -45,7 +45,7 @@ def walks() -> list[Walk]:
 
 def _of_step(step: int, text: str) -> Iterator[Walk]:
     role = ""
-    for block in re.split(r"\n\n|\n(?=- )", text.strip()):
+    for block in re.split(r"\n\n|\n(?=- )", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE).strip()):
         line = " ".join(block.split())
         found = _ROLE.search(line)
         role = found[1] if found else role
@@ -77,9 +77,10 @@ class Visitor:
             assert word in text, f'step {walk.step}: "{word}" is not on {address}'
 
     def _link(self, walk: Walk) -> str:
-        body = self._page.split("<main", 1)[-1]
-        for target, inner in _LINK.findall(body):
-            if _text(inner).startswith(walk.link):
+        """The first link that begins with the words, else the first that has them: some begin with a date."""
+        links = [(target, _text(inner)) for target, inner in _LINK.findall(self._page.split("<main", 1)[-1])]
+        for target, text in sorted(links, key=lambda link: not link[1].startswith(walk.link)):
+            if walk.link in text:
                 return urljoin(self._at, html.unescape(target)).split("#")[0]
         raise AssertionError(f'step {walk.step}: no link "{walk.link}" on {self._at}')
 

@@ -58,8 +58,9 @@ SEATS = (
          deputy="anselm.quist", sign_in="Seat holder (CISO)"),
     Part("tobias.adeyemi", "Tobias Adeyemi", "VP Engineering", seat="engineering", deputy="noor.haddad"),
     Part("noor.haddad", "Noor Haddad", "Chief Technology Officer", seat="cto", deputy="tobias.adeyemi"),
-    Part("kenji.albrecht", "Kenji Albrecht", "Head of AI", seat="ai_lead"),
-    Part("philippa.strand", "Philippa Strand", "General Counsel", seat="legal", deputy="bram.osei"),
+    Part("kenji.albrecht", "Kenji Albrecht", "Head of AI", seat="ai_lead", sign_in="Head of AI"),
+    Part("philippa.strand", "Philippa Strand", "General Counsel", seat="legal", deputy="bram.osei",
+         sign_in="General Counsel"),
     Part("rosalind.achterberg", "Rosalind Achterberg", "Chair of the AI oversight committee", seat="board"),
 )  # fmt: skip
 
@@ -71,6 +72,7 @@ HEADS = (
         heads="HHS",
         accepts=6,
         deputy="imogen.tanaka",
+        sign_in="Head of a unit",
     ),
     Part("emeka.lindqvist", "Emeka Lindqvist", "Head of Space AI programmes", heads="NASA", accepts=5),
     Part(

@@ -6,7 +6,14 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.attestations.actions import begin_grace, begin_rollup, create_template, open_campaign, sign
+from apps.attestations.actions import (
+    begin_grace,
+    begin_rollup,
+    create_template,
+    open_campaign,
+    set_template_active,
+    sign,
+)
 from apps.attestations.actions.closing import carry_over, finish_due, seal
 from apps.attestations.actions.exceptions import decide_exception
 from apps.attestations.actions.nodes import ready_nodes
@@ -42,6 +49,7 @@ VALUES: dict[str, Any] = {
     "closes_days_after": 5, "sampling_percent": 10, "consequence": "readiness", "top_seats": ["legal", "ciso"],
     "items_per_person": 25,
 }  # fmt: skip
+OVER = "The pilot is over. The quarterly campaign asks about these systems, too."
 # So many stay silent, and one more signs after the due date.
 SILENT = 2
 SENT_BACK = "Say which copy the stop was tested on, and who was there."
@@ -64,6 +72,7 @@ def load_pilot(moments: Moments) -> bool:
     _answer(campaign, moments)
     _check(campaign)
     _finish(campaign, mandate)
+    set_template_active(template, False, reason=OVER, actor=mandate, now=campaign.closes_at + timedelta(days=2))
     return True
 
 

@@ -1,5 +1,8 @@
 """The check of a running demo: figures, every role's pages, the API, one mail through the whole chain."""
 
+import subprocess
+import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -7,7 +10,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+
 from apps.access.actions import issue_token, revoke_token
+from apps.attestations.models import Assignment
+from apps.attestations.rules import QUARTERLY, SIGNED_STATES
 from apps.common import clock
 from apps.notify.actions import enqueue
 from apps.notify.caught import mail_folder
@@ -17,7 +24,7 @@ from apps.portal.demo import figures
 from apps.portal.demo.browser import Browser, Page
 from apps.portal.demo.cast import CAST, FIRST_OWNER, MANDATE_HOLDER, SHARED_PHRASE
 from apps.portal.demo.people import cast
-from apps.portal.demo.visits import LET_IN, visits
+from apps.portal.demo.visits import AUDITOR, LET_IN, Places, visits
 from apps.registry.models import System
 from apps.registry.rules import NOT_LIVE
 
@@ -43,7 +50,7 @@ class Check:
         """Every finding as it comes; the last line sums up."""
         begun = time.monotonic()
         pages, slowest = 0, 0
-        for part in (self.figures, self.pages, self.api, self.mail):
+        for part in (self.figures, self.pages, self.sealed, self.api, self.mail):
             for line in part():
                 pages += "status" in line
                 slowest = max(slowest, line.get("ms", 0))
@@ -62,7 +69,7 @@ class Check:
             self.problems.append(problem)
 
     def figures(self) -> Iterator[Line]:
-        """The numbers of import, owners, campaign, today's story and the board."""
+        """The numbers of import, owners, campaigns, today's story and the board."""
         imported = figures.import_figures()
         self._expect_import(imported)
         yield {"import": imported}
@@ -72,6 +79,10 @@ class Check:
         campaign = figures.campaign_figures()
         self.expect(campaign.get("assignments", 0) > 0 and campaign["signed"] > 0, f"campaign: {campaign}")
         yield {"campaign": campaign}
+        sealed = figures.sealed_figures()
+        self.expect(bool(sealed), "no campaign is sealed")
+        self.expect(not sealed.get("faults"), f"sealed: {sealed.get('faults')}")
+        yield {"sealed": sealed}
         story = figures.story_figures()
         for name in ("authorities", "charter_signatures", "findings"):
             self.expect(story[name] > 0, f"story: {name} is 0")
@@ -96,21 +107,31 @@ class Check:
 
     def pages(self) -> Iterator[Line]:
         """Each role signs in and fetches its pages."""
-        key, period = example_key(), figures.campaign_figures().get("period", "")
+        found = places()
         for part in CAST:
             if part.sign_in:
-                yield from self._visits_of(part.sign_in, part.email, key, period)
+                yield from self._visits_of(part.sign_in, part.email, found)
 
-    def _visits_of(self, role: str, email: str, key: str, period: str) -> Iterator[Line]:
+    def _visits_of(self, role: str, email: str, found: Places) -> Iterator[Line]:
         browser = Browser(self.base_url)
         yield self._judge(role, browser.sign_in(email, SHARED_PHRASE), 302)
-        for visit, path in visits(key, period):
+        for visit, path in visits(role, found):
             page = browser.get(path)
             expected = visit.status_for(role)
             line = self._judge(role, page, expected)
-            if expected == LET_IN and not page.title:
+            if expected == LET_IN and visit.is_page and not page.title:
                 self.problems.append(f"{role} {path}: the page has no title")
             yield line
+
+    def sealed(self) -> Iterator[Line]:
+        """The export of the sealed campaign, fetched by the auditor and verified by the script for outsiders."""
+        code, browser = places().sealed, Browser(self.base_url)
+        auditor = next(part for part in CAST if part.sign_in == AUDITOR)
+        browser.sign_in(auditor.email, SHARED_PHRASE)
+        page = browser.get(f"/attestations/{code}/sealed.zip")
+        verdict = verified(page.body) if page.status == LET_IN else ""
+        self.expect(verdict.startswith("VERIFIED"), f"export of {code}: {verdict or page.status}")
+        yield {"export": code, "bytes": len(page.body), "verdict": verdict}
 
     def _judge(self, role: str, page: Page, expected: int) -> Line:
         self.expect(page.status == expected, f"{role} {page.path}: {page.status}, not {expected}")
@@ -159,6 +180,31 @@ def _name_in(page: Page) -> str:
     """The one name in an answer of the API, or nothing."""
     answer = page.json().get("answer") if page.status == LET_IN else None
     return str(answer["person"]["name"]) if answer else ""
+
+
+def verified(export: bytes) -> str:
+    """What docs/verify_campaign.py says about an export, run apart from the portal."""
+    with tempfile.NamedTemporaryFile(suffix=".zip") as file:
+        file.write(export)
+        file.flush()
+        script = settings.BASE_DIR / "docs" / "verify_campaign.py"
+        done = subprocess.run(  # noqa: S603  (our own script, a path of our own)
+            [sys.executable, "-I", str(script), file.name], capture_output=True, text=True, timeout=120, check=False
+        )
+    return (done.stdout or done.stderr).strip()
+
+
+def places() -> Places:
+    """What the check visits, as it stands in the tables."""
+    owner = cast()[FIRST_OWNER]
+    signed = Assignment.objects.filter(campaign__template__key=QUARTERLY, system__owner=owner, state__in=SIGNED_STATES)
+    keys = signed.order_by("system__key").values_list("system__key", flat=True)
+    return Places(
+        key=example_key(),
+        signed=keys.first() or "",
+        period=figures.campaign_figures().get("period", ""),
+        sealed=figures.sealed_code(),
+    )
 
 
 def example_key() -> str:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
-from apps.attestations.models import Assignment
-from apps.attestations.queries import completion, latest_campaign
-from apps.attestations.rules import SIGNED_STATES
+from apps.attestations.models import Assignment, Campaign
+from apps.attestations.queries import completion
+from apps.attestations.queries.verify_end import verify
+from apps.attestations.rules import QUARTERLY, SIGNED_STATES
 from apps.common.clock import local_date, now
 from apps.directory.models import OffboardingCase
 from apps.findings.models import Finding
 from apps.people.models import Absence, Person
+from apps.portal.demo.certified import KEY as PILOT
 from apps.readiness.queries import board
 from apps.registry.models import Authority, CharterSignature, Handover, ImportRun, Nomination, RaciAcceptance, System
 from apps.registry.models.handover import RUNNING
@@ -45,8 +47,8 @@ def owner_figures() -> dict[str, int]:
 
 
 def campaign_figures() -> dict[str, Any]:
-    """Where the campaign stands."""
-    campaign = latest_campaign()
+    """Where the quarter's campaign stands, which is open."""
+    campaign = _campaigns(QUARTERLY).last()
     if campaign is None:
         return {}
     counts = completion(campaign, today=local_date(now())).counts
@@ -63,6 +65,37 @@ def campaign_figures() -> dict[str, Any]:
         "of_accepted_owners": accepted.count(),
         "signed_by_accepted_owners": accepted.filter(state__in=SIGNED_STATES).count(),
     }
+
+
+def sealed_figures() -> dict[str, Any]:
+    """What became of the campaign that is sealed: how it was answered, what goes on, whether each hash is right."""
+    campaign = _campaigns(PILOT).filter(code=sealed_code()).first()
+    if campaign is None:
+        return {}
+    counts = completion(campaign, today=local_date(now())).counts
+    rows = campaign.assignments.exclude(state=Assignment.State.REASSIGNED)
+    look = verify(campaign, at=now())
+    return {
+        "code": campaign.code,
+        "assignments": counts.total,
+        "clean": rows.filter(result=Assignment.Result.CLEAN).count(),
+        "qualified": rows.filter(result=Assignment.Result.QUALIFIED).count(),
+        "not_attested": counts.not_attested,
+        "carried_over": campaign.exceptions.filter(carried_over_at__isnull=False).count(),
+        "manifest_sha256": campaign.manifest_sha256,
+        "comparisons": sum(look.figures.values()),
+        "faults": [str(fault) for fault in look.faults],
+    }
+
+
+def sealed_code() -> str:
+    """The code of the sealed campaign; empty where there is none."""
+    codes = _campaigns(PILOT).filter(state=Campaign.State.SEALED).values_list("code", flat=True)
+    return codes.first() or ""
+
+
+def _campaigns(template: str) -> QuerySet[Campaign]:
+    return Campaign.objects.filter(template__key=template).order_by("period")
 
 
 def story_figures() -> dict[str, int]:
@@ -91,6 +124,7 @@ def summary() -> dict[str, Any]:
         "import": import_figures(),
         "owners": owner_figures(),
         "campaign": campaign_figures(),
+        "sealed": sealed_figures(),
         "story": story_figures(),
         "headline": headline(),
     }

@@ -5,10 +5,14 @@ from dataclasses import asdict, dataclass
 
 LET_IN, NOT_ALLOWED, NOT_THERE = 200, 403, 404
 
-OWNER, EMPLOYEE, BOARD = "Owner", "Employee", "Board member"
-AUDITOR, HOLDER, SEAT = "Auditor", "Mandate holder", "Seat holder (CISO)"
-EVERYBODY = (OWNER, EMPLOYEE, BOARD, AUDITOR, HOLDER, SEAT)
-READERS = (BOARD, AUDITOR, HOLDER, SEAT)
+OWNER, HEAD, EMPLOYEE, BOARD = "Owner", "Head of a unit", "Employee", "Board member"
+AUDITOR, HOLDER = "Auditor", "Mandate holder"
+SEAT, AI_LEAD, COUNSEL = "Seat holder (CISO)", "Head of AI", "General Counsel"
+SEATS = (SEAT, AI_LEAD, COUNSEL)
+READERS = (BOARD, AUDITOR, HOLDER, *SEATS)
+EVERYBODY = (OWNER, HEAD, EMPLOYEE, *READERS)
+# Whoever does not read everything, and does not own the system.
+STRANGERS = (HEAD, EMPLOYEE)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Places:
 
 def _of_campaigns(path: str) -> Visit:
     """What those see who read campaigns; to the others there is no such thing."""
-    return Visit(path, READERS, (OWNER, EMPLOYEE))
+    return Visit(path, READERS, (OWNER, *STRANGERS))
 
 
 VISITS = (
@@ -55,17 +59,17 @@ VISITS = (
     Visit("/who/?q={key}&scenario=data-access"),
     Visit("/systems/"),
     Visit("/systems/?q=claims"),
-    Visit("/systems/{key}/", (OWNER, *READERS), (EMPLOYEE,)),
-    Visit("/systems/{key}/ownership/", (OWNER, *READERS), (EMPLOYEE,)),
-    Visit("/systems/{key}/trail/", (OWNER, AUDITOR, HOLDER, SEAT), (EMPLOYEE,)),
+    Visit("/systems/{key}/", (OWNER, *READERS), STRANGERS),
+    Visit("/systems/{key}/ownership/", (OWNER, *READERS), STRANGERS),
+    Visit("/systems/{key}/trail/", (OWNER, AUDITOR, HOLDER, *SEATS), STRANGERS),
     Visit("/attestations/"),
     _of_campaigns("/attestations/{period}/"),
     _of_campaigns("/attestations/{period}/quality/"),
-    _of_campaigns("/attestations/{period}/reviews/"),
+    Visit("/attestations/{period}/reviews/", (HEAD, *READERS), (OWNER, EMPLOYEE)),
     _of_campaigns("/attestations/{period}/rollup/"),
     _of_campaigns("/attestations/{period}/closing/"),
     _of_campaigns("/attestations/{period}/report/"),
-    Visit("/attestations/{period}/{signed}/receipt/", (OWNER, *READERS), (EMPLOYEE,)),
+    Visit("/attestations/{period}/{signed}/receipt/", (OWNER, *READERS), STRANGERS),
     Visit("/attestations/exceptions/"),
     _of_campaigns("/attestations/templates/"),
     _of_campaigns("/attestations/templates/quarterly/"),
@@ -78,16 +82,16 @@ VISITS = (
     _of_campaigns("/attestations/{sealed}/report.csv"),
     _of_campaigns("/attestations/{sealed}/report.json"),
     _of_campaigns("/attestations/{sealed}/sealed.zip"),
-    Visit("/status/", (AUDITOR, HOLDER, SEAT)),
-    Visit("/trail/", (AUDITOR, HOLDER, SEAT)),
+    Visit("/status/", (AUDITOR, HOLDER, *SEATS)),
+    Visit("/trail/", (AUDITOR, HOLDER, *SEATS)),
     Visit("/readiness/", READERS),
     Visit("/people/"),
     Visit("/people/seats/"),
     Visit("/units/"),
-    Visit("/systems/register/", (HOLDER, SEAT)),
+    Visit("/systems/register/", (HOLDER, *SEATS)),
     Visit("/systems/import/", (HOLDER,)),
     Visit("/people/new/", (HOLDER,)),
-    Visit("/systems/{key}/history/", (OWNER, *READERS), (EMPLOYEE,)),
+    Visit("/systems/{key}/history/", (OWNER, *READERS), STRANGERS),
     Visit("/ownership/"),
     Visit("/ownership/matrix/"),
     Visit("/ownership/matrix/units/"),
@@ -106,7 +110,8 @@ VISITS = (
 )
 
 
-def visits(places: Places) -> Iterator[tuple[Visit, str]]:
-    """Every visit with its path filled in."""
+def visits(role: str, places: Places) -> Iterator[tuple[Visit, str]]:
+    """Every visit of a role with its path filled in. Other seats than the first see the same: they visit campaigns."""
     for visit in VISITS:
-        yield visit, visit.path.format(**asdict(places))
+        if role not in (AI_LEAD, COUNSEL) or visit.path.startswith(("/attestations/", "/status/")):
+            yield visit, visit.path.format(**asdict(places))
