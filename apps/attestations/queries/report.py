@@ -321,6 +321,14 @@ ORDER BY 1
 """
 
 
+# What the list of signatures reads: there is one for each system, and their payloads are large.
+_SIGNATURE_READ = (
+    "kind", "signer_name", "signer_title", "signer_function", "meaning", "exceptions", "signed_at", "payload_sha256",
+    "prev_hash", "assignment__system__key", "node__level", "node__unit__name",
+    "exception__assignment__system__key",
+)  # fmt: skip
+
+
 def signature_ids(campaign: Campaign) -> list[int]:
     """Every signature of a campaign, of all kinds, in the order of the chain. One query."""
     with connection.cursor() as cursor:
@@ -329,14 +337,15 @@ def signature_ids(campaign: Campaign) -> list[int]:
 
 
 def _signatures(campaign: Campaign, hidden: Sequence[int], limit: int | None) -> dict[str, Any]:
-    ids = signature_ids(campaign)
+    ids, unnamed = signature_ids(campaign), set(hidden)
     rows = (
         Signature.objects.filter(pk__in=ids[:limit])
         .select_related("assignment__system", "node__unit", "exception__assignment__system")
-        .defer("payload", "statement")
+        .only(*_SIGNATURE_READ)
         .order_by("pk")
+        .iterator(chunk_size=2000)
     )
-    return shown((_signature(row, set(hidden)) for row in rows), len(ids))
+    return shown((_signature(row, unnamed) for row in rows), len(ids))
 
 
 def _signature(row: Signature, hidden: set[int]) -> dict[str, Any]:
