@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -196,6 +197,20 @@ PAGES: dict[str, str] = {
     "attestations:section": OWNER_ONLY,
     "attestations:check": OWNER_ONLY,
     "attestations:receipt": "L L 404 404 404 404 404 404",
+    "attestations:correction": "L L 404 404 404 404 404 404",
+}
+# The pages of an attestation that Ada signed with an exception and that was drawn as a sample, in the same order:
+# nobody passes it on or prepares it any more.
+SIGNED_PAGES: dict[str, str] = {
+    "attestations:receipt": OWNER_AND_READERS,
+    "attestations:correction": OWNER_ONLY,
+    "attestations:review": "L L 404 404 200 404 404 200",
+    "attestations:sample": "L L 404 404 200 404 404 200",
+    "attestations:delegate": "L L 404 302 404 404 404 404",
+    "attestations:cannot": "L L 404 302 404 404 404 404",
+    "attestations:reassign": "L L 404 200 200 404 404 200",
+    "attestations:nudge": RUNS_CAMPAIGNS,
+    "attestations:escalate": RUNS_CAMPAIGNS,
 }
 # Who is signed in where, and counters: written by every request.
 NO_CHANGE = {"django_session", "usersessions_usersession", "common_cache"}
@@ -229,7 +244,9 @@ API = {
 def an_exception(cast: Cast) -> AttestationException:
     """An open campaign in which Ada signed one system with an exception."""
     excepted = a_system(cast, key="SYS-EXC", owner=cast.ada, now=NOW - timedelta(days=8))
-    campaign, _ = open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
+    # What is drawn as a sample is the same every time.
+    with patch("apps.attestations.actions.campaigns.secrets.token_hex", return_value="5" * 64):
+        campaign, _ = open_campaign("2026Q4", actor=COMMAND, now=NOW - timedelta(days=7))
     attested(assignment_of(campaign, excepted.key), cast.ada, NOW, kill_switch=EXCEPTION)
     return AttestationException.objects.get()
 
@@ -361,6 +378,27 @@ def test_reading(role: str, cast: Cast, browse: Callable[[Any], Client], world: 
     assert wrong == {}
     after = checksum()
     assert after == before or role == "ada", "reading changes nothing"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_signed(
+    role: str, cast: Cast, browse: Callable[[Any], Client], world: dict[str, dict[str, Any]]
+) -> None:
+    """Who reads what of a signed attestation; who is refused can't post to it either."""
+    client, column = client_of(role, cast, browse), ROLES.index(role)
+    signed_world, before, wrong = {**world, "key": {"key": "SYS-EXC"}}, checksum(), {}
+    for name, row in SIGNED_PAGES.items():
+        expected, path = row.split()[column], address(name, signed_world)
+        response = client.get(path)
+        to_login = response.status_code == 302 and response["Location"].startswith("/accounts/login/")
+        got = "L" if to_login else str(response.status_code)
+        if expected != "200":
+            sent = client.post(path, {"reason": "x", "declare": "on"}).status_code
+            got = got if sent in {302, 403, 404, 405} else f"{got}, and {sent} for what is sent"
+        if got != expected:
+            wrong[name] = f"{got} instead of {expected}"
+    assert wrong == {}
+    assert checksum() == before
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -5,11 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.access.actions import issue_token
-from apps.attestations.actions import add_evidence, delegate_work, open_campaign
-from apps.attestations.models import AttestationException, EvidenceFile
-from apps.attestations.rules import Given
 from apps.audit.models import AuditEvent
-from apps.audit.rules import COMMAND
 from apps.common import clock
 from apps.directory.actions import issue_scim_token, offboard, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
@@ -23,13 +19,12 @@ from apps.registry.actions.imports import receive_import
 from apps.registry.models import System
 from apps.registry.queries.raci_scope import Scope
 from apps.registry.rules.imports import template_csv
-from tests.attestations.signed import assignment_of
-from tests.attestations.signed import sign as attested
 from tests.cast import Cast
 from tests.factories import a_system, set_letters
 from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
+from tests.journeys.campaign_pages import campaign_pages
 from tests.registry.test_charter import in_force, signed
 
 Pages = dict[str, list[str]]
@@ -204,70 +199,5 @@ def _findings(w: World) -> Pages:
     }
 
 
-def _exception(w: World) -> Given:
-    day = w.later(480).date().isoformat()
-    return Given("no", "Nobody tried", "We test it on the copy", day, "medium", "Somebody watches")
-
-
-def _evidence(w: World, campaign: Any) -> int:
-    """A file that waits to be scanned, beside answers that somebody prepares: its page says that it waits."""
-    assignment = assignment_of(campaign, "SYS-ADA")
-    by = {"actor": w.cast.ada, "now": w.later(5)}
-    delegate_work(assignment, w.cast.dov, sections=["response"], reason="Knows it", until=campaign.due_on, **by)
-    file = add_evidence(
-        assignment, "drills", name="Drill report.txt", content=b"Done.", effective_on=w.now.date(), expires_on=None,
-        **by,
-    )  # fmt: skip
-    EvidenceFile.objects.filter(pk=file.pk).update(scan="pending")
-    return int(file.pk)
-
-
 def _attestations(w: World) -> Pages:
-    clean, odd, critical = (
-        a_system(w.cast, key=key, owner=w.cast.ada, tier=tier, now=w.now)
-        for key, tier in (("SYS-REV", "medium"), ("SYS-ODD", "medium"), ("SYS-CRIT", "critical"))
-    )
-    opened, _ = open_campaign("2026Q4", actor=COMMAND, now=w.later(4))
-    for system, special in ((clean, {}), (odd, {"kill_switch": _exception(w)}), (critical, {})):
-        attested(assignment_of(opened, system.key), w.cast.ada, w.later(5), **special)
-    exception = f"/attestations/exceptions/{AttestationException.objects.get().pk}/"
-    campaign = "/attestations/2026Q4/"
-    return {
-        "una": ["/", f"{campaign}reviews/", f"{campaign}SYS-ODD/review/", "/attestations/exceptions/", exception],
-        "cleo": [f"{campaign}reviews/", f"{campaign}SYS-CRIT/sample/", exception],
-        "mara": [
-            "/attestations/",
-            campaign,
-            "/attestations/templates/",
-            "/attestations/templates/new/",
-            "/attestations/templates/quarterly/",
-            "/attestations/templates/quarterly/plan/",
-            "/attestations/templates/quarterly/rest/",
-            "/attestations/questions/",
-            "/attestations/questions/base/1/",
-            f"{campaign}cancel/",
-            f"{campaign}quality/",
-            f"{campaign}report/",
-            f"{campaign}rollup/",
-            f"{campaign}rollup/{opened.nodes.get(level='top').pk}/",
-            f"{campaign}closing/",
-            f"{campaign}remind/",
-            f"{campaign}SYS-ADA/remind/",
-            f"{campaign}SYS-ADA/escalate/",
-        ],
-        "ada": [
-            "/attestations/",
-            f"{campaign}snooze/",
-            f"{campaign}SYS-ADA/",
-            f"{campaign}SYS-ADA/ownership/",
-            f"{campaign}SYS-ADA/response/",
-            f"{campaign}SYS-ADA/check/",
-            f"{campaign}SYS-ADA/delegate/",
-            f"{campaign}SYS-ADA/reassign/",
-            f"{campaign}SYS-ADA/cannot/",
-            f"{campaign}together/",
-            f"{campaign}SYS-ADA/evidence/{_evidence(w, opened)}/",
-            exception,
-            "/attestations/exceptions/?state=all",
-        ],
-    }
+    return campaign_pages(w.cast, w.now)

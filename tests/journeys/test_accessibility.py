@@ -20,10 +20,11 @@ PARTS = 4
 NO_PAGES = {
     "healthz", "portal:who_suggest", "portal:systems_csv", "portal:import_template", "portal:blind_spots_csv",
     "portal:workload_csv", "assurance:trail_csv", "directory:import_template", "directory:home", "findings:export",
-    "attestations:export", "attestations:assignment",
+    "attestations:export", "attestations:assignment", "attestations:figures", "attestations:report_csv",
+    "attestations:report_json", "attestations:document_file", "attestations:sealed_zip", "attestations:question_set",
 }  # fmt: skip
-# Read elsewhere: the receipt in the main job; the first start and the demo's mail are not there in this portal.
-ELSEWHERE = {"attestations:receipt", "portal:first_start", "portal:demo_mail"}
+# Read elsewhere: the first start and the demo's mail are not there in this portal.
+ELSEWHERE = {"portal:first_start", "portal:demo_mail"}
 MISSING = "/not/there/"
 # Who is refused on purpose, so that the page that says so is read too.
 REFUSED = {("mara", MISSING), ("ada", "/readiness/")}

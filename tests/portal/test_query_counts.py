@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.access.actions import issue_token
+from apps.attestations.models import Assignment
 from apps.common import clock
 from apps.people.models import Person
 from benchmarks import data
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.committed
 
 COMMITTED = Path(__file__).resolve().parent.parent / "query_counts.json"
 LARGER = 2000
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 # The board's page looks up the people of its exceptions only where there are any.
 EXCEPTIONS_BY_NAME = ("readiness", "api readiness")
 PAGES = {
@@ -55,6 +57,29 @@ ADMINISTERED = {
     "directory, people file": "/directory/import/",
     "directory, tokens": "/directory/tokens/",
 }
+# Of the campaign that runs.
+WATCHED = {
+    "campaign": "",
+    "campaign, figures": "figures/",
+    "campaign, quality": "quality/",
+    "campaign, report": "report/",
+    "campaign, reviews": "reviews/",
+    "campaign, roll-up": "rollup/",
+    "campaign, closing": "closing/",
+}
+CAMPAIGNS = {
+    "campaign, exceptions": "/attestations/exceptions/",
+    "campaign, templates": "/attestations/templates/",
+    "campaign, template": "/attestations/templates/quarterly/",
+    "campaign, questions": "/attestations/questions/",
+}
+# What the owner of a system does about it.
+ANSWERED = {
+    "attestation, section": "ownership/",
+    "attestation, check": "check/",
+    "attestation, delegation": "delegate/",
+    "attestation, reassignment": "reassign/",
+}
 API = {
     "api systems": "/api/v1/systems/",
     "api system": "/api/v1/systems/SYS-000012/",
@@ -72,12 +97,15 @@ def measured(systems: int) -> dict[str, int]:
     client = Client()
     client.cookies[loaded["cookie"]] = loaded["sessions"][data.READER]
     reader = Person.objects.get(email=data.READER)
+    row = Assignment.objects.select_related("campaign", "person").get(system__key="SYS-000012")
+    campaign = f"/attestations/{row.campaign.code}/"
     _, secret = issue_token(reader, name="Counts", scopes=["read"], actor=reader, now=clock.now())
-    found = {name: statements(client, path) for name, path in PAGES.items()}
-    client.force_login(
-        Person.objects.get(email="mandate@example.org"), "allauth.account.auth_backends.AuthenticationBackend"
-    )
+    pages = PAGES | {name: campaign + path for name, path in WATCHED.items()} | CAMPAIGNS
+    found = {name: statements(client, path) for name, path in pages.items()}
+    client.force_login(Person.objects.get(email="mandate@example.org"), BACKEND)
     found |= {name: statements(client, path) for name, path in ADMINISTERED.items()}
+    client.force_login(row.person, BACKEND)
+    found |= {name: statements(client, f"{campaign}SYS-000012/{path}") for name, path in ANSWERED.items()}
     program = Client(headers={"Authorization": f"Bearer {secret}"})
     return found | {name: statements(program, path) for name, path in API.items()}
 
