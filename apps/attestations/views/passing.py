@@ -221,7 +221,7 @@ def together(request: HttpRequest, code: str) -> HttpResponse:
                 typed_name=form.cleaned_data["name"],
                 confirmation=form.confirmation or Confirmation("", now),
                 actor=person,
-                now=now,
+                now=clock.now(),  # later than the confirmation
             )
             count = len(done.signatures)
             messages.success(request, f"Signed: {count} system{'' if count == 1 else 's'}, each with its own receipt.")

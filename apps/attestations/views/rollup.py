@@ -125,12 +125,14 @@ def node(request: HttpRequest, code: str, node_id: int) -> HttpResponse:
 def _sign(
     request: HttpRequest, desk: NodeDesk, form: NodeForm, own: Sequence[OwnForm], *, declines: bool
 ) -> HttpResponse:
+    # Not the moment at which the page was read: who signs confirmed after it that it is them.
+    now = clock.now()
     by: dict[str, Any] = {
         "declared_true": form.cleaned_data["declare"],
         "typed_name": form.cleaned_data["name"],
-        "confirmation": form.confirmation or Confirmation("", desk.now),
+        "confirmation": form.confirmation or Confirmation("", now),
         "actor": desk.person,
-        "now": desk.now,
+        "now": now,
     }
     try:
         if declines:
