@@ -173,17 +173,25 @@ class Posted:
 def read_section(section: Section, data: Mapping[str, str]) -> Posted:
     """What was posted for each question. A name that is nobody's is a problem and is not kept as a person.
 
-    Where the page asked to choose between two windows and the saved answer was chosen, the question is left out.
+    Where the page asked to choose between two windows and the saved answer was chosen, the question is left out; and
+    where it was never touched here, because another window may have answered it since.
     """
     typed, kept, problems = {}, {}, []
     for question in section.questions:
         if data.get(f"{question.key}-keep") == "saved":
             continue
         given = _read(question, data)
+        if given == Given() and not _was_cleared(question, data):
+            continue
         typed[question.key] = given
         kept[question.key], found = _with_people(question, given)
         problems += found
     return Posted(typed, kept, problems)
+
+
+def _was_cleared(question: Question, data: Mapping[str, str]) -> bool:
+    """Whether a field that is empty held something on the page. A radio can't be taken back, so that it never did."""
+    return f"{question.key}-had" in data or data.get(f"{question.key}-keep") == "here"
 
 
 def _read(question: Question, data: Mapping[str, str]) -> Given:

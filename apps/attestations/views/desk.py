@@ -241,11 +241,12 @@ def _save(request: HttpRequest, desk: Desk, part: Section) -> HttpResponse:
     except Stale as error:
         if autosave:
             return JsonResponse({"conflict": str(error), "version": error.version}, status=409)
-        return _section_page(request, desk, part, posted.typed, stale=error, status=409)
+        saved_since = Desk(request, desk.campaign.code, desk.system.key).answers
+        return _section_page(request, desk, part, {**saved_since, **posted.typed}, stale=error, status=409)
     except Refused as error:
         if autosave:
             return JsonResponse({"conflict": str(error)}, status=409)
-        return _section_page(request, desk, part, posted.typed, refused=str(error), status=422)
+        return _section_page(request, desk, part, {**desk.answers, **posted.typed}, refused=str(error), status=422)
     if autosave:
         return _saved(saved.version, now)
     files = post_evidence(request, desk.assignment, part, actor=desk.person, now=now)

@@ -193,7 +193,8 @@
           keepalive: true,
         });
         if (answer.status === 409) {
-          say("Saved in another window too. Use the button to see both");
+          const said = await answer.json();
+          say(said.version ? "Saved in another window too. Use the button to see both" : said.conflict);
           return;
         }
         if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
@@ -210,6 +211,9 @@
     };
     form.addEventListener("input", (event) => {
       if (event.target.type === "file") return;
+      // Emptied again later, it is meant to be empty.
+      const had = form.elements[event.target.name.replace(/-(day|person|text)$/, "-had")];
+      if (had?.type === "hidden") had.disabled = false;
       changed = true;
       clearTimeout(timer);
       timer = setTimeout(queue, 1000);
