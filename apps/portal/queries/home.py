@@ -9,9 +9,11 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.text import Truncator
 
-from apps.attestations.models import Assignment, AttestationException, RollupNode
+from apps.attestations.models import Assignment, AttestationException, Delegation, Reassignment, RollupNode
 from apps.attestations.queries import status_by_system, waiting_for
+from apps.attestations.queries.delegation import prepared_for
 from apps.attestations.queries.duties import Reviews, decide_by, duties_of
+from apps.attestations.queries.reassignment import to_answer
 from apps.attestations.queries.rollup import nodes_for, place_of
 from apps.attestations.questions import DEFAULT_SET
 from apps.attestations.rules import Period
@@ -41,7 +43,7 @@ NAME_SHOWN = 90
 class Need:
     """One duty: what, by when, and the next action."""
 
-    # attestation | nomination | handover | finding | letters | charter | leaver | review | exception | rollup
+    # attestation | nomination | handover | finding | letters | charter | leaver | review | exception | rollup | passed
     kind: str
     title: str
     text: str
@@ -121,7 +123,8 @@ def home_page(person: Person, now: datetime) -> HomePage:
     leavers = [_leaver(case, today) for case in open_cases_of(person)[:SHOWN]]
     reviews = _reviews(person, now, today)
     nodes = [_node(one, today) for one in nodes_for(person, now)[:SHOWN]]
-    needs += charter + leavers + reviews + nodes
+    passed = _passed_on(person, today)
+    needs += charter + leavers + reviews + nodes + passed
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
@@ -135,12 +138,50 @@ def home_page(person: Person, now: datetime) -> HomePage:
         + len(charter)
         + len(leavers)
         + len(reviews)
-        + len(nodes),
+        + len(nodes)
+        + len(passed),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
         nominations_left=max(nominated - SHOWN, 0),
         period=period,
+    )
+
+
+def _passed_on(person: Person, today: date) -> list[Need]:
+    """What others passed on to this person: answers to prepare, somebody to find. Two queries.
+
+    Who is asked to take a system over finds a nomination.
+    """
+    needs = [_prepare(one, today) for one in prepared_for(person, today=today)[:SHOWN]]
+    return needs + [_find_somebody(one, today) for one in to_answer(person).filter(to_person=None)[:SHOWN]]
+
+
+def _prepare(one: Delegation, today: date) -> Need:
+    name = _short(one.assignment.system.name)
+    return Need(
+        kind="passed",
+        title=f"Prepare the attestation of {name}",
+        text=f"{one.given_by.display_name} asks you to fill in what you know, then reads it and signs.",
+        due_on=one.until,
+        today=today,
+        url=reverse("attestations:assignment", args=[one.assignment.campaign.code, one.assignment.system.key]),
+        action="Prepare",
+        about=name,
+    )
+
+
+def _find_somebody(one: Reassignment, today: date) -> Need:
+    name = _short(one.assignment.system.name)
+    return Need(
+        kind="passed",
+        title=f"Find somebody for {name}",
+        text=f"{one.from_person.display_name} says that it is not theirs.",
+        due_on=one.answer_by,
+        today=today,
+        url=reverse("attestations:reassign", args=[one.assignment.campaign.code, one.assignment.system.key]),
+        action="Answer",
+        about=name,
     )
 
 
