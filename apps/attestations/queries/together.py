@@ -1,15 +1,15 @@
 """What a person may sign together: low tier, nothing changed, and clean the last time under the same questions."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from django.db.models import QuerySet
 
 from apps.attestations.models import Assignment
 from apps.attestations.queries import waiting_for
-from apps.attestations.queries.desk import held_against
-from apps.attestations.questions import Section, Type, thawed, values_of
+from apps.attestations.queries.desk import held_against, people_in
+from apps.attestations.questions import Question, Section, Type, thawed, values_of
 from apps.attestations.rules import SIGNED_STATES, Against, Given, contradiction, section_problems
 from apps.people.models import Person
 
@@ -26,12 +26,20 @@ class Candidate:
     why_not: str = ""
     answers: dict[str, Given] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
+    # Who is named in the answers, by id.
+    people: Mapping[str, Person] = field(default_factory=dict)
 
     @property
     def summary(self) -> list[tuple[str, str]]:
-        """What was answered the last time: (question, answer)."""
+        """What was answered the last time, with who was named and which day was given: (question, answer)."""
         asked = [question for section in self.sections for question in section.asked(values_of(self.answers))]
-        return [(q.short, q.label_of(self.answers[q.key].value)) for q in asked if q.key in self.answers]
+        return [(q.short, self._words(q, self.answers[q.key])) for q in asked if q.key in self.answers]
+
+    def _words(self, question: Question, given: Given) -> str:
+        named = self.people.get(given.person)
+        said = named.display_name if named else given.shown_day or given.text
+        label = question.label_of(given.value) if question.is_chosen or not said else ""
+        return ". ".join(part for part in (label, said, given.comment) if part)
 
 
 def could_be_together(person: Person) -> QuerySet[Assignment]:
@@ -44,10 +52,12 @@ def could_be_together(person: Person) -> QuerySet[Assignment]:
 
 
 def candidates(assignments: Iterable[Assignment], *, today: date) -> list[Candidate]:
-    """Each assignment judged against the one before. Two queries and one for answers, whatever their number."""
+    """Each assignment judged against the one before. Three queries and one for answers, whatever their number."""
     found = list(assignments)
     before = _before(found)
-    return [_judged(one, before.get(one.system_id), today) for one in found]
+    judged = [_judged(one, before.get(one.system_id), today) for one in found]
+    people = people_in(given for one in judged for given in one.answers.values())
+    return [replace(one, people=people) for one in judged]
 
 
 def _before(assignments: list[Assignment]) -> dict[int, Assignment]:
