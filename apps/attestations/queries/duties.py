@@ -37,10 +37,12 @@ class Duties:
 
 
 def duties_of(person: Person, now: datetime) -> Duties:
-    """What waits for a person. Two queries for who heads nothing and holds no seat, a dozen for the others."""
+    """What waits for a person. One query for who heads nothing, holds no seat and proposed nothing that was refused;
+    a dozen for the others."""
     refused = on_record(AttestationException.objects.filter(owner=person, state="refused"))
-    own = list(refused.order_by("due_on", "pk")[:SHOWN])
-    if not _may_be_asked(person):
+    asked, proposes = _may_be_asked(person, refused)
+    own = list(refused.order_by("due_on", "pk")[:SHOWN]) if proposes else []
+    if not asked:
         return Duties([], [], own)
     reviewers = Reviewers(now)
     waiting = _by_campaign(to_review(person, now, reviewers=reviewers), sample=False)
@@ -48,10 +50,13 @@ def duties_of(person: Person, now: datetime) -> Duties:
     return Duties(waiting + samples, list(to_decide(person, now, reviewers=reviewers)[:SHOWN]), own)
 
 
-def _may_be_asked(person: Person) -> bool:
+def _may_be_asked(person: Person, refused: QuerySet[AttestationException]) -> tuple[bool, bool]:
+    """Whether somebody may be asked for a review or a decision, and whether a plan of theirs was refused."""
     seats = Seat.objects.filter(Q(function__in=SEATS) | Q(function__mandates__isnull=False), holder=person)
     heads = Unit.objects.filter(head=person)
-    return Person.objects.filter(Exists(heads) | Exists(seats), pk=person.pk).exists()
+    rows = Person.objects.filter(pk=person.pk).values_list(Exists(heads) | Exists(seats), Exists(refused))
+    asked, proposes = rows.get()
+    return bool(asked), bool(proposes)
 
 
 def _by_campaign(rows: QuerySet[Assignment], *, sample: bool) -> list[Reviews]:
