@@ -11,6 +11,7 @@ from django.test import Client
 from apps.attestations.actions import closing
 from apps.attestations.actions.exceptions import decide_exception
 from apps.attestations.models import AttestationException, Signature
+from apps.registry.models import System
 from tests.attestations.rollup_world import AFTER, EXCEPTION, closed, node, proof, rolled_up, sign_all
 from tests.cast import PASSWORD
 
@@ -121,6 +122,23 @@ def test_others_read_and_do_not_sign(cast: Any, browse: Browse) -> None:
     for person, status in ((cast.eve, 404), (cast.mara, 404), (cast.dov, 404), (cast.ada, 404)):
         assert browse(person).post(address(found), {"verdict": "sign"}).status_code == status
     assert browse(cast.una).get(f"/attestations/2031Q1/rollup/{found.pk}/").status_code == 404
+
+
+def test_a_restricted_system_is_named_to_who_signs_and_counted_for_the_others(cast: Any, browse: Browse) -> None:
+    campaign = rolled_up(cast, silent=("two",), kill_switch=EXCEPTION)
+    System.objects.filter(key__in=["one", "two"]).update(restricted=True)
+    found = node(campaign, "unit", cast.claims)
+    for person, named in ((cast.una, True), (cast.eve, True), (cast.mara, True), (cast.bo, False), (cast.cleo, False)):
+        page = browse(person).get(address(found))
+        text = page.content.decode()
+        assert [f">{key}<" in text for key in ("one", "two")] == [named, named], person
+        assert (page.context["below"].total, page.context["exceptions_total"]) == (2, 1 if named else 0)
+    sign_all(campaign)
+    closing.finish_due(now=AFTER)
+    pending = browse(cast.bo).get(f"/attestations/{campaign.code}/closing/").content.decode()
+    assert "A restricted system" in pending
+    assert "Nobody tried" not in pending
+    assert "Nobody tried" in browse(cast.eve).get(f"/attestations/{campaign.code}/closing/").content.decode()
 
 
 def test_carried_over_and_sealed_on_the_page(cast: Any, browse: Browse) -> None:

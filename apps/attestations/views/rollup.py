@@ -30,6 +30,7 @@ from apps.attestations.queries.rollup import (
     place_of,
     tree,
 )
+from apps.attestations.queries.watching import hidden_from
 from apps.attestations.rules.rollup import decline_statement, node_statement
 from apps.common import clock
 from apps.common.errors import NotAllowed, Refused
@@ -80,8 +81,14 @@ class NodeDesk:
         self.signatures = sorted(self.node.signatures.all(), key=lambda one: one.pk)
         self.reads = may(self.person, Permission.CAMPAIGN_READ)
         mine = any(one.person and one.person.pk == self.person.pk for one in self.signatories)
-        if not (self.reads or mine or any(one.signer_id == self.person.pk for one in self.signatures)):
+        self.signs = mine or any(one.signer_id == self.person.pk for one in self.signatures)
+        if not (self.reads or self.signs):
             raise Http404
+
+    @property
+    def hidden(self) -> list[int]:
+        """Restricted systems that are counted and not named. Who signs reads all: they are under the signature."""
+        return [] if self.signs else hidden_from(self.person)
 
     @property
     def asked(self) -> Signatory | None:
@@ -157,8 +164,9 @@ def _node_page(
     added: int = 0,
     status: int = 200,
 ) -> HttpResponse:
-    found, asked = below(desk.node), desk.asked
-    exceptions, label = exceptions_below(desk.node), desk.campaign.label
+    found, asked, hidden = below(desk.node), desk.asked, desk.hidden
+    exceptions = exceptions_below(desk.node).exclude(assignment__system__in=hidden)
+    label = desk.campaign.label
     total = added + desk.node.exceptions.count()
     context = {
         "node": desk.node,
@@ -166,7 +174,7 @@ def _node_page(
         "place": place_of(desk.node),
         "below": found,
         "children": [] if desk.node.level == RollupNode.Level.UNIT else children_of(desk.node),
-        "page": Paginator(notable(desk.node), ROWS).get_page(request.GET.get("page")),
+        "page": Paginator(notable(desk.node).exclude(system__in=hidden), ROWS).get_page(request.GET.get("page")),
         "exceptions": exceptions[:EXCEPTIONS],
         "exceptions_total": exceptions.count(),
         "signatures": desk.signatures,
@@ -204,6 +212,7 @@ def closing(request: HttpRequest, code: str) -> HttpResponse:
         "campaign": campaign,
         "pending": pending_of(campaign, today=clock.local_date(now)),
         "runs": runs,
+        "hidden": hidden_from(person) if campaign.state == Campaign.State.PENDING_ACTIONS else [],
         "may_export": campaign.state == Campaign.State.SEALED and may_export(person, campaign),
         "refused": refused,
         "today": clock.local_date(now),
