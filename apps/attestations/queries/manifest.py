@@ -53,7 +53,8 @@ UNION SELECT g.id FROM attestations_signature g JOIN attestations_attestationexc
 WHERE x.campaign_id = %(campaign)s AND g.signed_at <= %(at)s
 UNION SELECT r.signed_id FROM attestations_review r JOIN attestations_assignment a ON a.id = r.assignment_id
 WHERE a.campaign_id = %(campaign)s AND r.signed_id IS NOT NULL)
-SELECT g.id, own.id IS NOT NULL, g.kind, g.meaning, g.payload_sha256, g.prev_hash, g.payload
+SELECT g.id, own.id IS NOT NULL, g.kind, g.meaning, g.payload_sha256, g.prev_hash,
+       CASE WHEN %(payloads)s THEN g.payload ELSE '' END
 FROM attestations_signature g LEFT JOIN own ON own.id = g.id
 WHERE g.id BETWEEN (SELECT min(id) FROM own) AND (SELECT max(id) FROM own) ORDER BY g.id
 """
@@ -90,10 +91,10 @@ WHERE d.campaign_id = %(campaign)s AND d.state = 'ready' AND d.made_at <= %(at)s
 """
 
 
-def rows_of(sql: str, campaign: Campaign, at: datetime) -> Iterator[tuple[Any, ...]]:
+def rows_of(sql: str, campaign: Campaign, at: datetime, **more: Any) -> Iterator[tuple[Any, ...]]:
     """The rows of a statement about a campaign, some thousand at a time."""
     with connection.chunked_cursor() as cursor:
-        cursor.execute(sql, {"campaign": campaign.pk, "at": at})
+        cursor.execute(sql, {"campaign": campaign.pk, "at": at, **more})
         yield from chain.from_iterable(iter(lambda: cursor.fetchmany(CHUNK), []))
 
 
@@ -139,9 +140,12 @@ def facts_of(campaign: Campaign, at: datetime) -> Iterator[tuple[str, int, bool,
     yield from rows_of(_FACTS_SQL, campaign, at)
 
 
-def signatures_of(campaign: Campaign, at: datetime) -> Iterator[tuple[Line, str]]:
-    """The campaign's part of the chain: each signature with its payload; of another campaign's only the link."""
-    for _, own, kind, meaning, sha256, previous, payload in rows_of(_SIGNATURES_SQL, campaign, at):
+def signatures_of(campaign: Campaign, at: datetime, *, payloads: bool = True) -> Iterator[tuple[Line, str]]:
+    """The campaign's part of the chain: each signature with its payload; of another campaign's only the link.
+
+    Without `payloads` each is empty: they are most of what there is to read.
+    """
+    for _, own, kind, meaning, sha256, previous, payload in rows_of(_SIGNATURES_SQL, campaign, at, payloads=payloads):
         if own:
             yield {"kind": kind, "meaning": meaning, "sha256": sha256, "previous": previous}, payload
         else:
@@ -213,7 +217,7 @@ def manifest_of(campaign: Campaign, *, at: datetime) -> Iterator[str]:
     yield from listed(reviews_of_campaign(campaign, at))
     sampling = {"commitment": campaign.sampling_commitment, "seed": campaign.sampling_seed}
     yield f',"sampling":{dump(sampling)},"scope_sha256":{dump(campaign.scope_hash)},"signatures":'
-    yield from listed(line for line, _ in signatures_of(campaign, at))
+    yield from listed(line for line, _ in signatures_of(campaign, at, payloads=False))
     yield ',"systems":'
     yield from systems
     yield "}"
