@@ -54,9 +54,9 @@ def _may_be_asked(person: Person, refused: QuerySet[AttestationException]) -> tu
     """Whether somebody may be asked for a review or a decision, and whether a plan of theirs was refused."""
     seats = Seat.objects.filter(Q(function__in=SEATS) | Q(function__mandates__isnull=False), holder=person)
     heads = Unit.objects.filter(head=person)
-    rows = Person.objects.filter(pk=person.pk).values_list(Exists(heads) | Exists(seats), Exists(refused))
-    asked, proposes = rows.get()
-    return bool(asked), bool(proposes)
+    rows = Person.objects.filter(pk=person.pk).values_list(Exists(heads), Exists(seats), Exists(refused))
+    heads_one, sits, proposes = rows.get()
+    return bool(heads_one or sits), bool(proposes)
 
 
 def _by_campaign(rows: QuerySet[Assignment], *, sample: bool) -> list[Reviews]:
