@@ -1,0 +1,1 @@
+"""What breaks things on purpose: servers of their own, processes that are killed, a clock that is moved."""
