@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.attestations import actions, queries
-from apps.attestations.models import Campaign
+from apps.attestations.models import Campaign, CampaignTemplate, QuestionSet
 from apps.attestations.queries import watching
 from apps.attestations.rules import Given
 from apps.audit.rules import COMMAND
@@ -18,6 +18,10 @@ from tests.attestations.world import NOW, PERIOD, register
 
 EXCEPTION = Given("no", "Nobody tried", "Test it at night", "2026-12-11", severity="low", control="A person watches")
 DUE = date(2026, 11, 30)
+PILOT: dict[str, Any] = {
+    "name": "Pilot", "cadence": "month", "opens_days_before": 21, "closes_days_after": 5, "sampling_percent": 10,
+    "consequence": "readiness", "top_seats": ["legal", "ciso"], "items_per_person": 25,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -40,6 +44,18 @@ def test_the_cube_counts_what_became_of_each(cast: Any, campaign: Campaign) -> N
         total=5, signed=3, not_started=2, interim=1, clean=2, qualified=1, late=1, accepted=1
     )  # fmt: skip
     assert (counts.to_accept, counts.percent) == (2, 60)
+
+
+def test_a_campaign_over_some_systems_does_not_stand_for_the_register(cast: Any, campaign: Campaign) -> None:
+    pilot = actions.create_template(
+        key="pilot", values={**PILOT, "scope": {"tier": ["critical"]}}, question_sets=list(QuestionSet.objects.all()),
+        actor=cast.mara, now=NOW + timedelta(hours=1),
+    )  # fmt: skip
+    newer, _ = actions.open_campaign("2026-11", actor=COMMAND, now=NOW + timedelta(hours=2), template=pilot)
+    assert queries.campaigns().first() == newer
+    assert queries.latest_campaign() == campaign
+    CampaignTemplate.objects.exclude(pk=pilot.pk).update(is_active=False)
+    assert queries.latest_campaign() == newer, "the newest, where none is over all systems any more"
 
 
 def test_the_same_day_of_the_campaign_before(cast: Any, campaign: Campaign) -> None:

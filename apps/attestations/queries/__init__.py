@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from apps.attestations.models import Assignment, Campaign, CampaignTemplate, Signature
 from apps.attestations.queries.delegation import prepared_by
@@ -218,8 +218,14 @@ def campaigns() -> QuerySet[Campaign]:
 
 
 def latest_campaign() -> Campaign | None:
-    """The campaign of a period that runs, or the last one; never one of changes or a cancelled one."""
-    return campaigns().filter(is_event=False).exclude(state=Campaign.State.CANCELLED).first()
+    """The campaign of a period that runs, or the last one; never one of changes or a cancelled one.
+
+    The menu, the list of systems and the board's page speak of the whole register: a campaign over all systems goes
+    before one over some of them, a pilot or the critical ones, however new that is.
+    """
+    whole = Case(When(template__scope={}, template__is_active=True, then=0), default=1)
+    rows = campaigns().filter(is_event=False).exclude(state=Campaign.State.CANCELLED)
+    return rows.order_by(whole, "-opened_at", "-pk").first()
 
 
 def open_assignments(campaign: Campaign | None = None) -> QuerySet[Assignment]:
