@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from apps.attestations.models import Assignment, AttestationException, Campaign, Extension, RollupNode
 from apps.attestations.rules import NODE_SIGNED
@@ -242,13 +242,21 @@ def assignments_below(node: RollupNode) -> QuerySet[Assignment]:
     return rows.filter(unit_id__in=node.units) if node.level == RollupNode.Level.UNIT else rows
 
 
+_GRAVITY = Case(
+    When(state=Assignment.State.NOT_ATTESTED, then=0), When(result=Assignment.Result.QUALIFIED, then=1), default=2
+)
+
+
 def notable(node: RollupNode) -> QuerySet[Assignment]:
-    """What a signature has to read by name: not attested, with exceptions, late; gravest tier first."""
+    """What a signature has to read by name: not attested, with exceptions, late; the gravest first.
+
+    The state after the sealing says nothing about that, so each is named.
+    """
     return (
         assignments_below(node)
         .filter(Q(state=Assignment.State.NOT_ATTESTED) | Q(result=Assignment.Result.QUALIFIED) | Q(late_days__gt=0))
         .select_related("system", "person", "unit")
-        .order_by("-state", "due_on", "system__name", "pk")
+        .order_by(_GRAVITY, "due_on", "system__name", "pk")
     )
 
 

@@ -158,11 +158,15 @@ class Level:
     signers: tuple[str, ...] = ()
 
     @property
+    def signed(self) -> int:
+        return self.clean + self.qualified
+
+    @property
     def parts(self) -> list[dict[str, object]]:
         """For the stacked bar."""
         return [
             {"n": self.clean, "class": "bar-done", "label": "Signed clean"},
-            {"n": self.qualified, "class": "bar-progress", "label": "Signed with exceptions"},
+            {"n": self.qualified, "class": "bar-done", "label": "Signed with exceptions"},
             {"n": self.total - self.clean - self.qualified - self.declined, "class": "bar-open", "label": "Not signed"},
             {"n": self.declined, "class": "bar-hole", "label": "Declined"},
         ]

@@ -96,6 +96,7 @@ def compare(request: HttpRequest, code: str, other: str) -> HttpResponse:
         "before": before,
         "moves": sorted(moves, key=lambda move: (move[3], -move[2])),
         "changed": changed(counted),
+        "unsigned": sum(count for (was, now), count in counted.items() if now == "open" != was),
         "page": pages.get_page(request.GET.get("page")),
     }
     return render(request, "attestations/compare.html", context)
