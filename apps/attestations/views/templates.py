@@ -33,8 +33,16 @@ from apps.common import clock
 from apps.common.errors import Refused
 from apps.people.models import Person
 from apps.people.requests import signed_in
+from apps.registry.models import System
 
 READS_AND_WRITES = ["GET", "HEAD", "POST"]
+# Values of a scope that do not read as words. A basis is about the owner.
+_WORDS = {
+    **dict(System.RegulatoryClass.choices),
+    **dict(System.OperatingModel.choices),
+    System.Basis.ACCEPTED.value: "the owner accepted",
+    System.Basis.INTERIM.value: "an interim owner answers",
+}
 PLANNED = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
 
 
@@ -121,7 +129,10 @@ def _template_page(request: HttpRequest, found: CampaignTemplate, form: Template
         "template": found,
         "form": form if runs else None,
         "covered": covered(found.scope),
-        "scope": [(name.replace("_", " ").capitalize(), ", ".join(values)) for name, values in found.scope.items()],
+        "scope": [
+            (name.replace("_", " ").capitalize(), ", ".join(_WORDS.get(value, value) for value in values))
+            for name, values in found.scope.items()
+        ],
         "campaigns": found.campaigns.order_by("-opens_at")[:12],
         "runs": runs,
     }
@@ -192,7 +203,16 @@ def cancel(request: HttpRequest, code: str) -> HttpResponse:
 def questions(request: HttpRequest) -> HttpResponse:
     """All question sets, whom each asks, and their versions."""
     _reader(request)
-    return render(request, "attestations/questions.html", {"sets": question_sets()})
+    sets = [(each, _asked_of(each)) for each in question_sets()]
+    return render(request, "attestations/questions.html", {"sets": sets})
+
+
+def _asked_of(each: QuestionSet) -> str:
+    """Which systems a set is asked of, in words."""
+    found = [f"Tier {' or '.join(each.tiers)}"] if each.tiers else []
+    found += [" or ".join(_WORDS[value] for value in each.regulatory_classes)] if each.regulatory_classes else []
+    found += [" or ".join(_WORDS[value] for value in each.operating_models)] if each.operating_models else []
+    return "; ".join(found) or "All systems in scope"
 
 
 @require_http_methods(READS_AND_WRITES)
