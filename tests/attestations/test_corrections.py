@@ -121,6 +121,8 @@ def test_the_page_signs_a_correction(cast: Any, browse: Any) -> None:
     html = client.get(page).content.decode()
     assert "Sign a correction" in html
     assert html.count(" checked") == 14
+    # Files stay with what they were signed with.
+    assert 'type="file"' not in html
     assert client.post(page, {"reason": REASON}).status_code == 422
     assert Signature.objects.count() == 1
     form = posted(assignment) | {
