@@ -472,7 +472,8 @@ def compared(page: str) -> None:
 
 
 # Who was reminded on which day, once a day at most. Dov stays silent about notes, due on 30 Nov, so that the ladder
-# rises to the top; quotes was sent back to him on the 19th. Ada's are taken up by the sample that was disputed, by her late one, and were put off in between.
+# rises to the top; quotes was sent back to him on the 19th. Ada's are taken up by the sample that was disputed and by
+# her late one, and were put off in between.
 DIGESTS = {
     "Ada Nwosu": ["11-13", "11-16", "11-23", "12-01"],
     "Dov Watanabe": ["11-16", "11-19", "11-23", "11-27", "11-30", "12-01", "12-02", "12-03"],
