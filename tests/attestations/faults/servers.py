@@ -16,7 +16,7 @@ from psycopg import sql
 
 from govportal.embedded import provide
 from govportal.embedded.binaries import find_binaries
-from govportal.embedded.postgres_server import PostgresServer
+from govportal.embedded.postgres_server import ADMIN, PostgresServer
 from govportal.embedded.processes import run, wait_until
 from govportal.embedded.redis_server import RedisServer
 from tests import databases
@@ -34,6 +34,16 @@ class Servers:
         self.programs = find_binaries(state.folder.parent, copy=state.account.uid is not None)
         self.postgres = PostgresServer(state, self.programs.postgres, durable=True)
         self.redis = RedisServer(state, self.programs.redis)
+        self._let_owner_watch()
+
+    def _let_owner_watch(self) -> None:
+        """Whether a worker is in a transaction only a reader of all statistics sees: faults are aimed by it."""
+        state = self.handle.state
+        with psycopg.connect(
+            host="127.0.0.1", port=state.ports["postgres"], user=ADMIN, password=state.secrets["admin"],
+            dbname="postgres", autocommit=True,
+        ) as admin:  # fmt: skip
+            admin.execute("GRANT pg_read_all_stats TO govportal_owner")
 
     def app_url(self, database: str) -> str:
         """The application role's address of a database here."""
