@@ -13,6 +13,7 @@ from apps.attestations.queries.differences import Difference, changed, differenc
 from apps.attestations.queries.report import report_body, report_json, report_sha256
 from apps.attestations.rules import Given
 from apps.attestations.rules.report import CSV_HEADER, flat
+from apps.attestations.templatetags.attestations import same_contradictions
 from apps.audit.rules import COMMAND
 from apps.common import clock
 from apps.common.csv_export import lines
@@ -129,6 +130,16 @@ def test_beside_the_campaign_before(cast: Any, campaign: Campaign) -> None:
     assert body["changes"]["since"] == PERIOD
     assert (body["changes"]["qualified_to_clean"], body["changes"]["clean_to_qualified"]) == (1, 0)
     assert body["changes"]["retired"] == 1
+
+
+def test_the_same_explanation_is_one_line_to_a_reader() -> None:
+    rows = [{"key": f"S-{n}", "contradiction": "No deputy", "explanation": "Behind"} for n in range(8)]
+    rows += [{"key": "S-0", "contradiction": "No identity", "explanation": ""}]
+    same = same_contradictions(rows)
+    assert [(row["contradiction"], row["explanation"], row["count"], row["more"]) for row in same] == [
+        ("No deputy", "Behind", 8, 2), ("No identity", "", 1, 0)
+    ]  # fmt: skip
+    assert same[0]["keys"] == [f"S-{n}" for n in range(6)]
 
 
 def test_the_pages_and_files(cast: Any, browse: Any, campaign: Campaign) -> None:

@@ -1,7 +1,9 @@
 """Words of campaigns for the templates: how far a date is, when the next campaign opens, how a person was confirmed."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -105,6 +107,31 @@ def iso_words(value: str | None, part: str = "") -> str:
 def outcome_words(outcome: str) -> str:
     """What became of a system in a campaign, for the comparison of two."""
     return OUTCOME_WORDS.get(outcome, outcome)
+
+
+# So many systems are named for each line of what is the same.
+_KEYS_NAMED = 6
+
+
+@register.simple_tag
+def same_contradictions(rows: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Answers against what is known, gathered where the fact and its explanation are the same; the most frequent first.
+
+    Forty owners who explain the same with the same words are one line to a reader, and worth a question.
+    """
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["contradiction"], row["explanation"]].append(row["key"])
+    return [
+        {
+            "contradiction": contradiction,
+            "explanation": explanation,
+            "count": len(keys),
+            "keys": list(dict.fromkeys(keys))[:_KEYS_NAMED],
+            "more": max(0, len(set(keys)) - _KEYS_NAMED),
+        }
+        for (contradiction, explanation), keys in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
 
 
 @register.simple_tag
