@@ -381,7 +381,7 @@ def test_a_quarter_in_the_browser(world: Cast, patient: Any) -> None:
     page.get_by_role("link", name=re.compile(CRITICAL)).first.click()
     page.wait_for_url("**/receipt/")
     assert Signature.objects.filter(kind="attestation", assignment__system__key="SYS-0117").exists()
-    as_pdf(page, "Receipt as PDF")
+    as_pdf(page, "Make PDF")
     for window in (ada, phone, una, nils, cleo, lea, mara):
         assert window.complaints == []
 
