@@ -11,9 +11,11 @@ import pytest
 from apps.attestations import actions
 from apps.attestations.actions import documents, pdf
 from apps.attestations.models import Campaign, CampaignDocument, Signature
+from apps.attestations.queries.receipts import receipt_content
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common import clock
+from tests.attestations.rollup_world import rolled_up, sign_all
 from tests.attestations.signed import assignment_of, sign
 from tests.attestations.world import NOW, PERIOD, register
 
@@ -73,6 +75,22 @@ def test_a_receipt_of_a_signature(cast: Any, campaign: Campaign) -> None:
     documents.request_receipt(signature, actor=cast.ada, now=LATER)
     assert documents.make_documents(now=LATER) == 1
     assert CampaignDocument.objects.get().signature == signature
+
+
+def test_a_receipt_says_what_each_kind_of_signature_stands_under(cast: Any) -> None:
+    campaign = rolled_up(cast, silent=("two",))
+    sign_all(campaign)
+    about = {
+        row.pk: dict(receipt_content(row)["about"]) for row in Signature.objects.filter(node__campaign=campaign)
+    }  # fmt: skip
+    top = about[Signature.objects.filter(node__level="top").latest("pk").pk]
+    assert (top["Systems below"], top["Late, not attested"]) == ("3", "0, 1")
+    assert "two" in top["Not attested"]
+    accepted = dict(receipt_content(Signature.objects.filter(kind="acceptance").latest("pk"))["about"])
+    assert "SHA-256" in accepted["Attestation of"]
+    if not pdf.why_no_pdf():
+        for row in Signature.objects.order_by("-pk")[:2]:
+            assert pdf.receipt_pdf(row, campaign).startswith(b"%PDF-")
 
 
 def test_the_page_of_a_receipt_leads_to_its_pdf_and_back(
