@@ -13,10 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from apps.attestations.models import Campaign, Signature
 from apps.attestations.queries.receipts import receipt_content
 from apps.attestations.queries.report import is_final, report_sha256
+from apps.common.clock import organisation_zone
 
 # Where the template's style sheets seem to lie. The address leads nowhere: the fetcher reads the static files.
 BASE = "https://static.invalid/"
@@ -50,7 +52,9 @@ def receipt_pdf(signature: Signature, campaign: Campaign) -> bytes:
 
 
 def _pdf(template: str, context: dict[str, Any]) -> bytes:
-    html = render_to_string(template, context | {"organisation": settings.ORGANISATION_NAME})
+    # On paper the organisation's time counts, whoever asked for it and wherever the worker runs.
+    with timezone.override(organisation_zone()):
+        html = render_to_string(template, context | {"organisation": settings.ORGANISATION_NAME})
     return rendered(html)
 
 
