@@ -1,6 +1,6 @@
 """Campaigns with something on every page of theirs: one that runs, and the one before it in its roll-up."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from apps.attestations import actions
@@ -8,16 +8,20 @@ from apps.attestations.actions.documents import make_document, request_report
 from apps.attestations.actions.nodes import ready_nodes
 from apps.attestations.actions.pdf import why_no_pdf
 from apps.attestations.models import AttestationException, Campaign, EvidenceFile, QuestionSet
+from apps.attestations.queries import dates_of, opening_moment
 from apps.attestations.rules import Given
 from apps.audit.actions import prepare_partitions
 from apps.audit.rules import COMMAND, SCHEDULER
+from tests.attestations.calendar import running_period
 from tests.attestations.signed import accept, assignment_of
 from tests.attestations.signed import sign as attested
 from tests.cast import Cast
 from tests.factories import a_system
 
-EARLIER = datetime(2026, 8, 20, 9, 0, tzinfo=UTC)
-PERIOD, BEFORE = "/attestations/2026Q4/", "/attestations/2026Q3/"
+RUNNING = running_period()
+ENDED = RUNNING.previous()
+EARLIER = opening_moment(dates_of(ENDED)) + timedelta(hours=1)
+PERIOD, BEFORE = f"/attestations/{RUNNING}/", f"/attestations/{ENDED}/"
 
 
 def campaign_pages(cast: Cast, now: datetime) -> dict[str, list[str]]:
@@ -25,7 +29,7 @@ def campaign_pages(cast: Cast, now: datetime) -> dict[str, list[str]]:
     for key, tier in (("SYS-REV", "medium"), ("SYS-ODD", "medium"), ("SYS-CRIT", "critical"), ("SYS-NOT", "medium")):
         a_system(cast, key=key, owner=cast.ada, tier=tier, now=now)
     earlier = _earlier(cast)
-    running, _ = actions.open_campaign("2026Q4", actor=COMMAND, now=now + timedelta(hours=4))
+    running, _ = actions.open_campaign(str(RUNNING), actor=COMMAND, now=now + timedelta(hours=4))
     now = now + timedelta(hours=5)
     for key, special in (("SYS-REV", {}), ("SYS-ODD", {"kill_switch": _exception(now)}), ("SYS-CRIT", {})):
         attested(assignment_of(running, key), cast.ada, now, **special)
@@ -46,7 +50,7 @@ def _exception(now: datetime) -> Given:
 def _earlier(cast: Cast) -> Campaign:
     """One clean, one with an exception, the others silent; Claims is ready to be signed."""
     prepare_partitions(now=EARLIER, months=3)
-    campaign, _ = actions.open_campaign("2026Q3", actor=COMMAND, now=EARLIER)
+    campaign, _ = actions.open_campaign(str(ENDED), actor=COMMAND, now=EARLIER)
     for key, special in (("SYS-REV", {}), ("SYS-ODD", {"kill_switch": _exception(EARLIER)})):
         attested(assignment_of(campaign, key), cast.ada, EARLIER + timedelta(days=1), **special)
         accept(assignment_of(campaign, key), cast.cleo, EARLIER + timedelta(days=2))
@@ -67,7 +71,7 @@ def _watched(cast: Cast, running: Campaign, earlier: Campaign, now: datetime) ->
         "mara": [
             "/attestations/", PERIOD, f"{PERIOD}cancel/", f"{PERIOD}quality/", f"{PERIOD}report/", f"{PERIOD}rollup/",
             f"{PERIOD}closing/", f"{PERIOD}remind/", f"{PERIOD}SYS-ADA/remind/", f"{PERIOD}SYS-ADA/escalate/",
-            f"{PERIOD}compare/2026Q3/", f"{PERIOD}documents/{waits.pk}/", BEFORE, f"{BEFORE}quality/",
+            f"{PERIOD}compare/{ENDED}/", f"{PERIOD}documents/{waits.pk}/", BEFORE, f"{BEFORE}quality/",
             f"{BEFORE}report/", f"{BEFORE}documents/{made.pk}/", "/attestations/templates/",
             "/attestations/templates/new/", "/attestations/templates/quarterly/",
             "/attestations/templates/quarterly/plan/", "/attestations/templates/quarterly/rest/",

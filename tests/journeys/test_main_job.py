@@ -11,13 +11,14 @@ from apps.attestations.actions import open_campaign
 from apps.attestations.models import Signature
 from apps.audit.rules import COMMAND
 from apps.common import clock
+from tests.attestations.calendar import running_period
 from tests.cast import PASSWORD, Cast
 from tests.factories import a_system
 from tests.journeys.conftest import Site
 from tests.journeys.looks import barriers
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
-PERIOD = "2026Q4"
+PERIOD = str(running_period())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from apps.attestations.actions.campaigns import open_campaign, system_line
-from apps.attestations.actions.scope import assign, take_snapshots
+from apps.attestations.actions.scope import ask_owners, take_snapshots
 from apps.attestations.facts import change_words
 from apps.attestations.models import Assignment, Campaign, CampaignTemplate
 from apps.attestations.rules import CHANGES, EVENT_DAYS, Period
@@ -99,7 +99,7 @@ def _raise(template: CampaignTemplate, found: Sequence[Changed], *, now: datetim
     take_snapshots(
         campaign, "s.id = ANY(%(changed)s)", {"changed": list(still)}, supplement=True, now=now, compared=_SIGNED
     )
-    assign(campaign, now=now, due=add_working_days(local_date(now), EVENT_DAYS))
+    ask_owners(campaign, now=now, due=add_working_days(local_date(now), EVENT_DAYS))
     rows = Assignment.objects.filter(
         campaign=campaign, system__in=list(still), opened_at=now, state=Assignment.State.PENDING
     ).select_related("system", "person")

@@ -210,7 +210,7 @@ def freeze(campaign: Campaign, *, now: datetime) -> Frozen:
     # What is asked when something changes begins with nothing.
     condition, params = ("FALSE", {}) if campaign.is_event else scope_sql(campaign.term("scope"))
     take_snapshots(campaign, condition, params, supplement=False, now=now)
-    assign(campaign, now=now)
+    ask_owners(campaign, now=now)
     with connection.cursor() as cursor:
         values = {"campaign": campaign.pk, "before": before(campaign), "not_live": NOT_LIVE_VALUES}
         cursor.execute(_RETIRED_SQL, values)
@@ -250,7 +250,7 @@ def take_snapshots(
         return int(cursor.rowcount)
 
 
-def assign(campaign: Campaign, *, now: datetime, earliest: date | None = None, due: date | None = None) -> int:
+def ask_owners(campaign: Campaign, *, now: datetime, earliest: date | None = None, due: date | None = None) -> int:
     """Ask the owner of each system that was frozen and not asked for yet. Returns how many.
 
     `earliest` is the first day that may be a due date: what is asked for late gets its time. With `due` all are
@@ -290,4 +290,4 @@ def supplement(campaign: Campaign, *, now: datetime) -> int:
         campaign, _LATE.replace("<scope>", scope), params, supplement=True, now=now
     ):
         return 0
-    return assign(campaign, now=now, earliest=due)
+    return ask_owners(campaign, now=now, earliest=due)
