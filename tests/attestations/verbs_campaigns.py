@@ -16,7 +16,8 @@ from tests.handovers import begin, sign_in, sign_out
 
 # Parts of verbs: of the opening, of a supplement, of the end, and of every signature.
 NO_VERBS = {
-    "put_signature", "refuse_unconfirmed", "silence", "supplement", "take_snapshots", "tell_of_supplements",
+    "ask_owners", "put_signature", "refuse_unconfirmed", "silence", "supplement", "take_snapshots",
+    "tell_of_supplements",
 }  # fmt: skip
 
 
