@@ -3,7 +3,7 @@
 # Under /systems/ and under /attestations/<campaign>/. tests/portal/test_addresses.py holds them against the URLs.
 FIXED_WORDS = frozenset({
     "cancel", "closing", "export.csv", "figures", "import", "nominate", "quality", "register", "remind", "report",
-    "report.csv", "report.json", "reviews", "rollup", "sealed.zip", "snooze", "together", "views",
+    "report.csv", "report.json", "responsibilities", "reviews", "rollup", "sealed.zip", "snooze", "together", "views",
 })  # fmt: skip
 
 
