@@ -5,17 +5,20 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from apps.attestations import actions, queries
 from apps.attestations.models import Campaign, CampaignTemplate, QuestionSet, QuestionSetVersion
 from apps.attestations.queries.calendar import began, due_openings, upcoming
 from apps.attestations.queries.scope import covered, normal_scope
-from apps.attestations.rules import Period
+from apps.attestations.rules import Given, Period
 from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.common.errors import NotAllowed, Refused
+from apps.notify.models import Message
 from apps.registry.models import Mandate
 from tests.attestations.world import NOW, PERIOD, register
+from tests.factories import hand_over
 
 MONTHLY = {
     "name": "Critical systems", "cadence": "month", "scope": {"tier": ["critical"]}, "opens_days_before": 7,
@@ -107,6 +110,28 @@ def test_what_was_cancelled_does_not_open_by_itself(cast: Any) -> None:
     actions.cancel_campaign(campaign, reason="The quarter asks the same", actor=cast.mara, now=NOW)
     at = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
     assert [template.key for template, _ in due_openings(at)] == ["quarterly"]
+
+
+def test_a_cancelled_campaign_takes_nothing_and_stops_nothing(cast: Any, browse: Any) -> None:
+    system = register(cast, "one", owner=cast.ada)
+    campaign, _ = actions.open_campaign("2026Q4", actor=cast.mara, now=NOW)
+    assignment = campaign.assignments.get()
+    actions.cancel_campaign(campaign, reason="Wrong questions.", actor=cast.mara, now=NOW)
+    assert set(Message.objects.filter(key__startswith="campaign:2026Q4:").values_list("state", flat=True)) == {
+        "withdrawn"
+    }
+    with pytest.raises(Refused, match="was cancelled"):
+        actions.save_answers(
+            assignment, "response", {"drills": Given("yes")}, version=0, actor=cast.ada, now=NOW + timedelta(hours=1)
+        )
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        page = browse(cast.ada).get("/attestations/2026Q4/one/").content.decode()
+    assert "was cancelled on 10 Nov 2026: Wrong questions." in page
+    # An owner who changes meanwhile leaves it alone, and the sweep goes on to others.
+    hand_over(cast, system, cast.ben, now=NOW + timedelta(hours=2))
+    assert actions.follow_owners(now=NOW + timedelta(hours=3)) == 0
+    assignment.refresh_from_db()
+    assert (assignment.state, assignment.version) == ("pending", 0)
 
 
 def test_a_scope_counts_what_the_list_counts(cast: Any) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.attestations.actions.keeping import changes_of, with_evidence, write_answers
 from apps.attestations.actions.owners import follow
-from apps.attestations.models import Answer, Assignment, SectionView
+from apps.attestations.models import Answer, Assignment, Campaign, SectionView
 from apps.attestations.queries.delegation import covers, running
 from apps.attestations.queries.desk import held_against
 from apps.attestations.questions import Section, thawed
@@ -62,7 +62,9 @@ def refuse_settled(assignment: Assignment, now: datetime) -> None:
     """Raises Refused once an assignment is signed or closed."""
     if assignment.is_signed:
         raise Refused(f"{assignment.system.name} is signed. A signed attestation does not change.")
-    if not assignment.is_open or now >= (assignment.reopened_until or assignment.campaign.closes_at):
+    if assignment.campaign.state == Campaign.State.CANCELLED:
+        raise Refused(f"The campaign of {assignment.campaign.label} was cancelled. Nothing has to be signed in it.")
+    if not assignment.may_be_signed(now):
         raise Refused(f"The campaign of {assignment.campaign.label} is closed. It takes no more answers.")
 
 

@@ -20,7 +20,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject, digest
 from apps.common.clock import day_words, local_date
 from apps.common.errors import Refused
-from apps.notify.actions import Note, enqueue_many
+from apps.notify.actions import Note, enqueue_many, withdraw
 from apps.people.models import Person
 
 MAIL_BATCH = 1000
@@ -275,6 +275,7 @@ def cancel_campaign(campaign: Campaign, *, reason: str, actor: Actor, now: datet
     before, campaign.state = campaign.state, Campaign.State.CANCELLED
     campaign.cancelled_at, campaign.cancel_reason = now, reason.strip()[:600]
     campaign.save(update_fields=["state", "cancelled_at", "cancel_reason"])
+    withdraw(prefix=f"campaign:{campaign.code}:", reason="The campaign was cancelled.", now=now)
     record(
         Kind.CAMPAIGN_CANCELLED,
         actor=actor,

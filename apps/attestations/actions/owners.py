@@ -26,8 +26,10 @@ COPIED_EVIDENCE = (
 # Open assignments whose system is somebody else's by now.
 _MOVED_SQL = """
 SELECT a.id FROM attestations_assignment a JOIN registry_system s ON s.id = a.system_id
+JOIN attestations_campaign c ON c.id = a.campaign_id
 WHERE a.state IN ('pending', 'in_progress', 'changes_requested') AND a.person_id <> s.owner_id
-ORDER BY s.id LIMIT %s
+  AND c.state IN ('open', 'grace', 'rollup') AND %(now)s < coalesce(a.reopened_until, c.closes_at)
+ORDER BY s.id LIMIT %(limit)s
 """
 
 
@@ -38,7 +40,7 @@ def follow(assignment: Assignment, *, now: datetime) -> Assignment:
     stays (a reassignment never buys time). A signed or closed assignment stays as it is.
     """
     system = System.objects.select_related("owner").get(pk=assignment.system_id)
-    if not assignment.is_open or system.owner_id == assignment.person_id:
+    if not assignment.may_be_signed(now) or system.owner_id == assignment.person_id:
         return assignment
     state = assignment.state
     assignment.state = Assignment.State.REASSIGNED
@@ -87,7 +89,7 @@ def _because(assignment: Assignment, system: System) -> str:
 def follow_owners(*, now: datetime, limit: int = 5000) -> int:
     """Let every open assignment follow its system's owner. Returns how many passed on. Safe to run twice."""
     with connection.cursor() as cursor:
-        cursor.execute(_MOVED_SQL, [limit])
+        cursor.execute(_MOVED_SQL, {"limit": limit, "now": now})
         moved = [row[0] for row in cursor.fetchall()]
     return sum(_follow_one(pk, now) for pk in moved)
 

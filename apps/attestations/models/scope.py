@@ -1,5 +1,7 @@
 """The frozen scope: what was known about each system, and who has to answer for it."""
 
+from datetime import datetime
+
 import pgtrigger
 from django.db import models
 from django.db.models import Q
@@ -194,6 +196,11 @@ class Assignment(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in rules.OPEN_STATES
+
+    def may_be_signed(self, now: datetime) -> bool:
+        """Whether it still takes answers and a signature: open, in a campaign that is neither over nor cancelled."""
+        lasts = self.reopened_until or self.campaign.closes_at
+        return self.is_open and self.campaign.state in (*rules.RUNNING, rules.CampaignState.ROLLUP) and now < lasts
 
     @property
     def is_signed(self) -> bool:

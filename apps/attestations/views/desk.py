@@ -189,7 +189,7 @@ def open_desk(request: HttpRequest, code: str, key: str, *, prepares: bool = Fal
         raise Http404
     if desk.assignment.is_signed:
         return redirect(desk.url("receipt"))
-    if not desk.assignment.is_open or clock.now() >= (desk.assignment.reopened_until or desk.campaign.closes_at):
+    if not desk.assignment.may_be_signed(clock.now()):
         return render(request, "attestations/closed.html", desk.context())
     return desk
 
