@@ -108,6 +108,9 @@ def test_an_exceptions_page_offers_the_one_next_step(cast: Any, browse: Any) -> 
     assert "Decide about the plan" in una.get(path).content.decode()
     assert "Yours to decide" in una.get("/attestations/exceptions/").content.decode()
     assert "Decide about the plan" not in ada.get(path).content.decode()
+    assert (
+        f'by <span class="name">{cast.una.display_name}</span>' in ada.get("/attestations/exceptions/").content.decode()
+    )
     assert browse(cast.dov).get(path).status_code == 404
     refusal = una.post(path, signature(cast.una, do="decide", verdict="refused"))
     assert refusal.status_code == 422

@@ -24,6 +24,7 @@ from apps.attestations.queries.exceptions import (
     SEVERITIES,
     Filters,
     Rights,
+    decider,
     history_of,
     listed,
     rights_over,
@@ -42,6 +43,7 @@ from apps.people.requests import signed_in
 from apps.registry.queries import visible_systems
 
 ROWS = 25
+State = AttestationException.State
 
 
 @require_safe
@@ -52,8 +54,10 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     rows = listed(person, filters, now, today, reviewers=reviewers)
     deciding = list(to_decide(person, now, reviewers=reviewers)[:ROWS])
     asked = {name: value for name, value in request.GET.items() if name in ("state", "severity", "age", "mine")}
+    page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
     context = {
-        "page": Paginator(rows, ROWS).get_page(request.GET.get("page")),
+        "page": page,
+        "lines": [(one, decider(one, reviewers) if one.state == State.REQUESTED else None) for one in page],
         "filters": filters,
         "query": urlencode(asked),
         "deciding": deciding,
