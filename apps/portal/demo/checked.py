@@ -36,7 +36,7 @@ def load_checks(moments: Moments) -> bool:
     now = moments.now - timedelta(hours=5)
     _send_back(now)
     for place, (person, row) in enumerate(_waiting(now)):
-        accept(row, **signed_by(person, now + timedelta(minutes=3 * place)))
+        accept(row, **signed_by(person, now + timedelta(minutes=2 * place)))
     _re_perform(now + timedelta(hours=2))
     _decide(now + timedelta(hours=3))
     _prepare(now + timedelta(hours=4))
