@@ -108,11 +108,11 @@ def measure() -> dict[str, Any]:
         campaign, _ = actions.open_campaign(PERIOD, actor=COMMAND, now=NOW)
         opening = time.perf_counter() - started
         bare = floor(owner, campaign)
-        same = all(same(owner, name) for name in OF)
+        as_bare = all(same(owner, name) for name in OF)
     days = {"digest": REMINDED, "worst": WORST, "quiet": WORST + timedelta(minutes=10)}
     sent = [(name, *_digests(day)) for name, day in days.items()]
     return {
-        "floor_s": round(bare, 2), "opening_s": round(opening, 2), "same_rows": same,
+        "floor_s": round(bare, 2), "opening_s": round(opening, 2), "same_rows": as_bare,
         **{f"{name}_mails": mails for name, mails, _, _ in sent},
         **{f"{name}_s": seconds for name, _, seconds, _ in sent},
         **{f"{name}_statements": statements for name, _, _, statements in sent},

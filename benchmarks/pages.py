@@ -168,7 +168,18 @@ def database(name: str) -> Iterator[dict[str, str]]:
         python({**environ, "DATABASE_URL": environ["DATABASE_OWNER_URL"]}, "manage.py", "migrate", "--verbosity=0")
         yield environ
     finally:
-        _as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        _drop(name)
+
+
+def _drop(name: str) -> None:
+    """Remove a database. The owner can't end the server's own vacuum: that is waited for."""
+    for _ in range(60):
+        try:
+            _as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        except psycopg.errors.InsufficientPrivilege:
+            time.sleep(1)
+        else:
+            return
 
 
 def _as_owner(statement: str, name: str) -> None:

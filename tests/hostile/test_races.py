@@ -48,8 +48,8 @@ class Scene:
         self.unasked = a_system(cast, unit=self.unit)
         self.nomination = registry.nominate_owner(self.system, self.nominee, actor=cast.mara, now=NOW)
         header = template_csv().splitlines()[0]
-        row = f"{self.system.key},Renamed,{self.unit.code},production,low,,,,,{self.nominee.email},,"
-        fresh = f"{self.system.key}-new,New,{self.unit.code},production,low,,,,,{self.nominee.email},,"
+        row = f"{self.system.key},Renamed,{self.unit.code},production,low,,,,,{self.nominee.email},,,"
+        fresh = f"{self.system.key}-new,New,{self.unit.code},production,low,,,,,{self.nominee.email},,,"
         self.run = registry.receive_import(
             file_name="x.csv", content=f"{header}\n{row}\n{fresh}\n".encode(), actor=cast.mara, now=NOW
         )
