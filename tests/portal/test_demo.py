@@ -45,7 +45,8 @@ def loaded(
     """A database of this module's own into which the demo was loaded; yields what the command printed."""
     name, usual = f"demo_{worker}", connections["default"].settings_dict["NAME"]
     databases.create(name, template_names[0])
-    with django_db_blocker.unblock(), override_settings(DEMO=True):
+    demo = override_settings(DEMO=True, ORGANISATION_TIME_ZONE="America/New_York", HOLIDAY_COUNTRY="US")
+    with django_db_blocker.unblock(), demo:
         connections.close_all()
         connections["default"].settings_dict["NAME"] = name
         try:
@@ -182,7 +183,7 @@ def test_the_pilot_is_sealed_and_verifies(loaded: dict[str, Any]) -> None:
     assert pilot.assignments.filter(round=2).count() == 1
     assert set(pilot.nodes.values_list("state", flat=True)) == {"signed_qualified"}
     assert pilot.nodes.get(level="top").signatures.count() == 2
-    reader = Person.objects.get(seat__function="legal")
+    reader = Person.objects.get(seats__function="legal")
     assert verified(b"".join(export_of(pilot, reader))).startswith(f"VERIFIED: {pilot.code}, 45 systems")
 
 
