@@ -156,3 +156,11 @@ def fresh_connection() -> Iterator[None]:
     """Close this thread's connection when the test ends, for tests with threads."""
     yield
     connection.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The figures that tests measured are printed at the end, also where several processes ran them."""
+    ended = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    found = [(report.nodeid, value) for report in ended for name, value in report.user_properties if name == "figures"]
+    for test, figures in found:
+        terminalreporter.write_line(f"{test}: {figures}")

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -205,7 +204,9 @@ def playing(servers: Servers, database: str, folder: Path, seed: int) -> Iterato
 
 
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1))
-def test_a_campaign_while_everything_breaks(servers: Servers, database: str, tmp_path: Path, seed: int) -> None:
+def test_a_campaign_while_everything_breaks(
+    servers: Servers, database: str, tmp_path: Path, seed: int, record_property: Any
+) -> None:
     started = time.monotonic()
     cast = Cast()
     world.register(cast, "ada-one", owner=cast.ada)
@@ -220,7 +221,7 @@ def test_a_campaign_while_everything_breaks(servers: Servers, database: str, tmp
         somebody_leaves(play, leaver)
         at_the_end(play)
         figures = told(play, time.monotonic() - started)
-    sys.stdout.write(f"\n{json.dumps(figures)}\n")
+    record_property("figures", json.dumps(figures))
     assert figures["signatures"] > 0
     assert figures["kills"] >= 12
 

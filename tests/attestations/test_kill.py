@@ -117,7 +117,9 @@ def killed_at(table: str, database: str, broker: str, owner: Any) -> None:
     wait_for(owner, QUIET)
 
 
-def test_a_killed_worker_leaves_no_trace_and_the_next_one_does_it_all(committed_db: str, broker: str) -> None:
+def test_a_killed_worker_leaves_no_trace_and_the_next_one_does_it_all(
+    committed_db: str, broker: str, record_property: Any
+) -> None:
     world.many(SYSTEMS, PEOPLE)
     with psycopg.connect(databases.owner_url(committed_db), autocommit=True) as owner:
         for table in ("attestations_scopesnapshot", "notify_message", "audit_event"):
@@ -143,4 +145,5 @@ def test_a_killed_worker_leaves_no_trace_and_the_next_one_does_it_all(committed_
         )
         assert one(owner, TWICE) == 0
         assert one(owner, "SELECT count(*) FROM audit_event WHERE kind = 'campaign.opened'") == campaigns
-    sys.stdout.write(f"{SYSTEMS} systems, {PEOPLE} people, {campaigns} campaigns, the first after {took:.1f} s\n")
+    figures = f"{SYSTEMS} systems, {PEOPLE} people, {campaigns} campaigns, the first after {took:.1f} s"
+    record_property("figures", figures)
