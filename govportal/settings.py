@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "apps.assurance",
     "apps.directory",
     "apps.attestations",
+    "apps.incidents",
     "apps.findings",
     "apps.registry",
     "apps.access",

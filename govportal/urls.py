@@ -12,6 +12,7 @@ urlpatterns = [
     path("scim/v2/", include("apps.directory.scim_urls")),
     path("directory/", include("apps.directory.urls")),
     path("findings/", include("apps.findings.urls")),
+    path("incidents/", include("apps.incidents.urls")),
     path("trail/", include("apps.assurance.urls")),
     path("readiness/", include("apps.readiness.urls")),
     path("", include("apps.portal.urls")),

@@ -15,6 +15,9 @@ class Permission(StrEnum):
     FINDINGS_READ_ALL = "findings:read_all"
     DIRECTORY_RUN = "directory:run"
     IMPORT_SYSTEMS = "systems:import"
+    INCIDENT_DECLARE = "incident:declare"
+    INCIDENTS_MANAGE = "incidents:manage"
+    INCIDENTS_READ_ALL = "incidents:read_all"
     MANDATE_CHANGE = "mandate:change"
     NOMINATE_OWNER = "system:owner:nominate"
     OPERATIONS_READ = "operations:read"
@@ -38,12 +41,13 @@ class Standing(StrEnum):
     SEAT_HOLDER = "seat_holder"
 
 
-_EVERYBODY = frozenset({Permission.WHO_ANSWERS, Permission.ATTEST_OWN})
+_EVERYBODY = frozenset({Permission.WHO_ANSWERS, Permission.ATTEST_OWN, Permission.INCIDENT_DECLARE})
 _READS_ALL = frozenset(
     {
         Permission.SYSTEMS_READ_ALL,
         Permission.CAMPAIGN_READ,
         Permission.FINDINGS_READ_ALL,
+        Permission.INCIDENTS_READ_ALL,
         Permission.OPERATIONS_READ,
         Permission.READINESS_READ,
         Permission.TRAIL_READ,
@@ -57,6 +61,7 @@ _ADMINISTERS = frozenset(
         Permission.DIRECTORY_RUN,
         Permission.FINDINGS_MANAGE,
         Permission.IMPORT_SYSTEMS,
+        Permission.INCIDENTS_MANAGE,
         Permission.MANDATE_CHANGE,
         Permission.NOMINATE_OWNER,
         Permission.RACI_CHANGE,
@@ -71,7 +76,12 @@ GRANTS: dict[Standing, frozenset[Permission]] = {
     Standing.AUDITOR: _EVERYBODY | _READS_ALL,
     Standing.SEAT_HOLDER: _EVERYBODY
     | _READS_ALL
-    | {Permission.FINDINGS_MANAGE, Permission.SYSTEM_REGISTER, Permission.NOMINATE_OWNER},
+    | {
+        Permission.FINDINGS_MANAGE,
+        Permission.INCIDENTS_MANAGE,
+        Permission.SYSTEM_REGISTER,
+        Permission.NOMINATE_OWNER,
+    },
     Standing.MANDATE_HOLDER: _EVERYBODY | _READS_ALL | _ADMINISTERS,
     Standing.ADMINISTRATOR: _EVERYBODY | _READS_ALL | _ADMINISTERS,
 }

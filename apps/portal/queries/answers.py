@@ -16,7 +16,7 @@ from apps.people.rules import is_role_address
 from apps.portal.queries.leads import Lead, leads_of
 from apps.registry.models import Nomination, OwnershipTerm, System
 from apps.registry.queries.acting import ActingOwner, Tried, acting_owners
-from apps.registry.rules import Scenario
+from apps.registry.rules import SCENARIO_DOMAIN, Scenario
 
 __all__ = ["Answer", "Channel", "NextInLine", "Step", "answer_for", "answers_for", "day_words", "local_clock"]
 
@@ -24,6 +24,10 @@ SCENARIO_WORDS = {
     Scenario.DATA_ACCESS: "data access",
     Scenario.HARMFUL_DECISION: "a harmful decision",
     Scenario.COST_SPIKE: "a cost spike",
+    Scenario.UNSAFE_ACTION: "an unsafe action",
+    Scenario.QUALITY_REGRESSION: "worse quality",
+    Scenario.PROVIDER_OUTAGE: "an outage of the provider",
+    Scenario.COMPLAINT: "a complaint",
 }
 
 
@@ -160,7 +164,7 @@ def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
     for term in OwnershipTerm.objects.filter(system__in=ids).order_by("period"):
         terms.setdefault(term.system_id, []).append(term)
     latest = Nomination.objects.filter(system__in=ids).order_by("system", "-created_at").distinct("system")
-    leads = leads_of(ids, scenario) if scenario else {}
+    leads = leads_of(ids, scenario) if scenario in SCENARIO_DOMAIN else {}
     wanted = _people_named(terms.values(), leads.values())
     addresses = {system.contact_given.strip().lower() for system in systems if "@" in system.contact_given}
     beside = Person.objects.select_related("deputy", "line_manager")

@@ -132,6 +132,7 @@ def _duties(signed: str, overdue: int) -> list[NavItem | None]:
     late = f"{overdue:,}" if overdue else ""
     return [
         _item("Attestations", "attestations:campaigns", "signature", count=signed),
+        _item("Incidents", "incidents:incidents", "siren"),
         _item("Findings", "findings:findings", "flag", count_bad=late, count_words="overdue"),
     ]
 

@@ -36,6 +36,10 @@ CHOICES = {
     Scenario.DATA_ACCESS: ("It accessed data", "eye", "accessed data it should not have"),
     Scenario.HARMFUL_DECISION: ("It made a harmful decision", "scale", "made a harmful decision"),
     Scenario.COST_SPIKE: ("It cost too much", "coins", "cost too much"),
+    Scenario.UNSAFE_ACTION: ("It did something unsafe", "triangle-alert", "did something unsafe"),
+    Scenario.QUALITY_REGRESSION: ("Its answers got worse", "trending-down", "answered worse than before"),
+    Scenario.PROVIDER_OUTAGE: ("Its provider is down", "cloud-off", "lost its provider"),
+    Scenario.COMPLAINT: ("Somebody complained", "megaphone", "was complained about"),
 }
 
 

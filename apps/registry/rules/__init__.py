@@ -36,9 +36,13 @@ class Scenario(StrEnum):
     DATA_ACCESS = "data-access"
     HARMFUL_DECISION = "harmful-decision"
     COST_SPIKE = "cost-spike"
+    UNSAFE_ACTION = "unsafe-action"
+    QUALITY_REGRESSION = "quality-regression"
+    PROVIDER_OUTAGE = "provider-outage"
+    COMPLAINT = "complaint"
 
 
-# Scenario -> the governance domain whose A leads the response.
+# Scenario -> the governance domain whose A leads the response. The others have none: the acting owner leads.
 SCENARIO_DOMAIN = {
     Scenario.DATA_ACCESS: "incident-data-access",
     Scenario.HARMFUL_DECISION: "incident-harmful-decision",
