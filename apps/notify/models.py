@@ -172,6 +172,11 @@ class Channel(models.Model):
             models.CheckConstraint(
                 condition=Q(tested_at=None) | Q(verified_at__isnull=False), name="channel_tested_is_verified"
             ),
+            models.CheckConstraint(condition=Q(code_tries__lte=5), name="channel_five_tries"),
+            models.CheckConstraint(
+                condition=Q(code_digest=None, code_until=None) | Q(code_digest__isnull=False, code_until__isnull=False),
+                name="channel_code_ends",
+            ),
         )
         indexes = (models.Index("person", condition=Q(removed_at=None), name="channel_in_use"),)
 
@@ -198,6 +203,8 @@ class Delivery(models.Model):
     channel = models.ForeignKey(Channel, models.PROTECT, null=True, blank=True, related_name="deliveries")
     # What is said, independent of the endpoint's kind: {"type", "title", "text", "link", "severity", ...}.
     content = models.JSONField()
+    # Somebody is called: it goes before everything else that waits.
+    urgent = models.BooleanField(default=False, db_default=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField()
@@ -218,9 +225,17 @@ class Delivery(models.Model):
                 condition=~Q(state__in=["claimed", "uncertain"]) | Q(claimed_at__isnull=False),
                 name="delivery_claim_dated",
             ),
+            models.CheckConstraint(
+                condition=~Q(state="withdrawn") & ~Q(state="queued")
+                | Q(state="withdrawn", withdrawn_at__isnull=False) & ~Q(error="")
+                | Q(state="queued", withdrawn_at=None),
+                name="delivery_withdrawn_dated",
+            ),
         )
         indexes = (
             models.Index("not_before", condition=Q(state="queued"), name="delivery_queue"),
+            models.Index("endpoint", "created_at", name="delivery_endpoint"),
+            models.Index("channel", "created_at", condition=Q(channel__isnull=False), name="delivery_channel"),
             models.Index("claimed_at", condition=Q(state="claimed"), name="delivery_claims"),
             models.Index("created_at", condition=Q(state__in=["failed", "uncertain"]), name="delivery_undone"),
         )
