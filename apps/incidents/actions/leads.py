@@ -1,0 +1,345 @@
+"""Who leads: taking the response, declining it, handing it over with both saying yes, being relieved, leaving."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from apps.audit.actions import Entry, record, record_many
+from apps.audit.rules import Actor, Kind, Subject
+from apps.common.errors import NotAllowed, Refused
+from apps.incidents.actions.calling import call_next, hush
+from apps.incidents.actions.common import (
+    Line,
+    by,
+    incident_subject,
+    line,
+    locked_incident,
+    save_incident,
+    sync_participants,
+    told,
+)
+from apps.incidents.models import Incident, LeadHandover, LeadTerm, ResponseRule
+from apps.incidents.queries.responder import responder
+from apps.incidents.rules import OPEN, Severity, State
+from apps.notify.actions import enqueue
+from apps.people.actions import held
+from apps.people.models import Person
+from apps.registry.queries.succession import mandate_holder
+
+Ended = LeadTerm.Ended
+
+
+def running_term(incident: Incident) -> LeadTerm:
+    """Who leads now, as a row."""
+    return LeadTerm.objects.get(incident=incident, ended_at=None)
+
+
+def move_on(incident: Incident, now: datetime) -> tuple[str, ...]:
+    """The state that follows from severity and lead: looked at once somebody has it, active once both are known.
+
+    Changes the incident in memory and returns the names of the fields that changed.
+    """
+    before = incident.state
+    if incident.state == State.REPORTED and (incident.lead_accepted_at or incident.classified_at):
+        incident.state = State.TRIAGE
+    if incident.state == State.TRIAGE and incident.lead_accepted_at and incident.severity != Severity.UNCLASSIFIED:
+        if before == State.REPORTED:
+            save_incident(incident, "state")  # each step of the way is a row's state, also where two are taken at once
+        incident.state, incident.active_at = State.ACTIVE, incident.active_at or now
+        return ("state", "active_at")
+    return ("state",) if incident.state != before else ()
+
+
+@transaction.atomic
+def take_lead(
+    incident: Incident,
+    person: Person,
+    *,
+    actor: Actor,
+    now: datetime,
+    basis: str = "escalation",
+    version: int | None = None,
+    kind: Kind = Kind.LEAD_ACCEPTED,
+) -> Incident:
+    """The person says "I take it": they lead from now on, and nobody else is called.
+
+    Who was asked first and did not answer is relieved. On behalf of somebody is allowed and said. Raises Refused for
+    an incident that is over and for who can't act.
+    """
+    incident = locked_incident(incident, version=version)
+    _refuse_over(incident)
+    person = held(person)
+    _refuse_unable(person)
+    term = running_term(incident)
+    if term.person_id == person.pk and term.accepted_at:
+        hush(incident, person, now)  # an acknowledgement that is renewed
+        return incident
+    if term.person_id != person.pk:
+        _end(term, Ended.RELIEVED, actor, now, reason=f"{person.display_name} took it.")
+        term = LeadTerm(incident=incident, person=person, basis=basis, proposed_at=now)
+    term.accepted_at = now
+    term.accepted_by = by(actor) if by(actor) != person else None
+    term.save()
+    incident.lead, incident.lead_accepted_at = person, incident.lead_accepted_at or now
+    save_incident(incident, "lead", "lead_accepted_at", *move_on(incident, now))
+    _withdraw_handover(incident, now)
+    hush(incident, person, now)
+    behalf = f", said by {actor.audit_name}" if term.accepted_by else ""
+    line(incident, Line.PERSON, f"{person.display_name} took the response{behalf}.", now=now, person=by(actor))
+    sync_participants(incident)
+    record(kind, actor=actor, subject=incident_subject(incident), now=now, after=told(incident, by=person.audit_id))
+    return incident
+
+
+@transaction.atomic
+def decline_lead(incident: Incident, *, reason: str, actor: Person, now: datetime) -> Incident:
+    """Who was asked to lead can't: the next in line leads at once and is called. A reason is needed.
+
+    Raises Refused without one, for somebody who does not lead, and where nobody else is left to lead.
+    """
+    incident = locked_incident(incident)
+    _refuse_over(incident)
+    reason = _given(reason, "Say why you can't take it.")
+    if incident.lead_id != actor.pk:
+        raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can decline it.")
+    successor = _next(incident, {actor.pk}, now)
+    if successor is None:
+        raise Refused("Nobody else is left who could lead. Hand it over to somebody by name instead.")
+    _pass_on(incident, successor, Ended.DECLINED, actor, now, reason)
+    record(
+        Kind.LEAD_DECLINED, actor=actor, subject=incident_subject(incident), now=now,
+        before={"lead": actor.audit_id}, after=told(incident), reason=reason,
+    )  # fmt: skip
+    return incident
+
+
+@transaction.atomic
+def relieve_lead(incident: Incident, to: Person, *, reason: str, actor: Person, now: datetime) -> Incident:
+    """Somebody with the right to puts another person in the lead, with a reason. They are asked, not yet accepted.
+
+    Raises Refused without a reason, for who leads already and for who can't act.
+    """
+    incident = locked_incident(incident)
+    _refuse_over(incident)
+    reason, to = _given(reason, "Say why somebody else has to lead."), held(to)
+    _refuse_unable(to)
+    if to.pk == incident.lead_id:
+        raise Refused(f"{to.display_name} leads the response already.")
+    before = incident.lead
+    _pass_on(incident, to, Ended.RELIEVED, actor, now, reason)
+    record(
+        Kind.LEAD_RELIEVED, actor=actor, subject=incident_subject(incident), now=now,
+        before={"lead": before.audit_id}, after=told(incident), reason=reason,
+    )  # fmt: skip
+    return incident
+
+
+def _pass_on(incident: Incident, to: Person, why: str, actor: Actor, now: datetime, reason: str) -> None:
+    """Another person is asked to lead; they are told at once, and calling goes on with them."""
+    before = incident.lead
+    _end(running_term(incident), why, actor, now, reason=reason)
+    LeadTerm.objects.create(incident=incident, person=to, basis="handover", proposed_at=now)
+    incident.lead = to
+    save_incident(incident, "lead")
+    _withdraw_handover(incident, now)
+    line(incident, Line.PERSON, f"{to.display_name} leads instead of {before.display_name}: {reason}", now=now,
+         person=by(actor))  # fmt: skip
+    _ask(incident, to, reason, now)
+    call_next(incident, now)
+    sync_participants(incident)
+
+
+def _ask(incident: Incident, person: Person, why: str, now: datetime) -> None:
+    enqueue(
+        key=f"lead:{incident.pk}:{incident.version}:{person.pk}", recipient=person, now=now, path=incident.path,
+        subject=f"{incident.prefix}{incident.code}: you lead the response to {incident.title}",
+        body=f"{incident.place}. {why}\nOpen the incident and say that you take it.",
+    )  # fmt: skip
+
+
+@transaction.atomic
+def ask_handover(incident: Incident, to: Person, *, briefing: str, actor: Person, now: datetime) -> LeadHandover:
+    """The lead asks somebody to take over, with a briefing. They lead on until the other says yes.
+
+    Raises NotAllowed for who does not lead; Refused without a briefing, for themselves, for who can't act, and while
+    somebody else is asked.
+    """
+    incident = locked_incident(incident)
+    _refuse_over(incident)
+    if incident.lead_id != actor.pk:
+        raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can hand it over.")
+    briefing, to = _given(briefing, "Brief them: what is done, what is open, what worries you."), held(to)
+    _refuse_unable(to)
+    if to.pk == actor.pk:
+        raise Refused("Hand over to somebody else.")
+    if LeadHandover.objects.filter(incident=incident, state="asked").exists():
+        raise Refused("Somebody was asked already. Withdraw that first.")
+    handover = LeadHandover.objects.create(
+        incident=incident, outgoing=actor, incoming=to, briefing=briefing, asked_at=now
+    )
+    line(incident, Line.FACT, f"{actor.display_name} asked {to.display_name} to take over.", now=now, person=actor)
+    sync_participants(incident)
+    enqueue(
+        key=f"lead-handover:{handover.pk}", recipient=to, now=now, path=incident.path,
+        subject=f"{incident.prefix}{incident.code}: {actor.display_name} asks you to take over",
+        body=f"{incident.title}. {incident.place}.\n\n{briefing}\n\nThey lead until you say yes.",
+    )  # fmt: skip
+    record(
+        Kind.LEAD_ASKED, actor=actor, subject=incident_subject(incident), now=now,
+        after={"to": to.audit_id}, private={"briefing": briefing},
+    )  # fmt: skip
+    return handover
+
+
+@transaction.atomic
+def answer_handover(handover: LeadHandover, *, takes: bool, actor: Person, now: datetime, reason: str = "") -> Incident:
+    """Yes: from now on they lead. No: the one who asked leads on, and is told why.
+
+    Raises NotAllowed for somebody else, Refused once it is answered, and for a no without a reason.
+    """
+    incident = locked_incident(handover.incident)
+    handover = LeadHandover.objects.select_for_update(no_key=True).get(pk=handover.pk)
+    if handover.incoming_id != actor.pk:
+        raise NotAllowed(f"{handover.incoming.display_name} was asked. Only they can answer.")
+    _refuse_over(incident)
+    if handover.state != LeadHandover.State.ASKED:
+        raise Refused("This was answered or withdrawn already.")
+    if not takes:
+        return _declined_handover(incident, handover, _given(reason, "Say why you can't take over."), actor, now)
+    _refuse_unable(held(actor))
+    handover.state, handover.answered_at = LeadHandover.State.TAKEN, now
+    handover.save(update_fields=["state", "answered_at"])
+    _end(running_term(incident), Ended.HANDED_OVER, handover.outgoing, now, reason="Handed over.")
+    LeadTerm.objects.create(
+        incident=incident, person=actor, basis="handover", proposed_at=handover.asked_at, accepted_at=now
+    )
+    incident.lead, incident.lead_accepted_at = actor, incident.lead_accepted_at or now
+    save_incident(incident, "lead", "lead_accepted_at", *move_on(incident, now))
+    hush(incident, actor, now)
+    line(incident, Line.PERSON, f"{actor.display_name} took over from {handover.outgoing.display_name}.", now=now,
+         person=actor)  # fmt: skip
+    sync_participants(incident)
+    record(
+        Kind.LEAD_HANDED_OVER, actor=actor, subject=incident_subject(incident), now=now,
+        before={"lead": handover.outgoing.audit_id}, after=told(incident),
+    )  # fmt: skip
+    return incident
+
+
+def _declined_handover(
+    incident: Incident, handover: LeadHandover, reason: str, actor: Person, now: datetime
+) -> Incident:
+    handover.state, handover.answered_at, handover.reason = LeadHandover.State.DECLINED, now, reason
+    handover.save(update_fields=["state", "answered_at", "reason"])
+    line(incident, Line.FACT, f"{actor.display_name} can't take over: {reason}", now=now, person=actor)
+    enqueue(
+        key=f"lead-handover:{handover.pk}:no", recipient=handover.outgoing, now=now, path=incident.path,
+        subject=f"{incident.prefix}{incident.code}: {actor.display_name} can't take over", body=reason,
+    )  # fmt: skip
+    record(
+        Kind.LEAD_HANDOVER_ENDED, actor=actor, subject=incident_subject(incident), now=now,
+        after={"answer": "declined"}, reason=reason,
+    )  # fmt: skip
+    return incident
+
+
+@transaction.atomic
+def withdraw_handover(handover: LeadHandover, *, actor: Person, now: datetime) -> Incident:
+    """The lead takes the question back. Raises NotAllowed for somebody else, Refused once it is answered."""
+    incident = locked_incident(handover.incident)
+    if incident.lead_id != actor.pk:
+        raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can withdraw this.")
+    if not _withdraw_handover(incident, now):
+        raise Refused("This was answered or withdrawn already.")
+    line(incident, Line.FACT, f"{actor.display_name} leads on; nobody is asked any more.", now=now, person=actor)
+    record(
+        Kind.LEAD_HANDOVER_ENDED, actor=actor, subject=incident_subject(incident), now=now,
+        after={"answer": "withdrawn"},
+    )  # fmt: skip
+    return incident
+
+
+def _withdraw_handover(incident: Incident, now: datetime) -> int:
+    return LeadHandover.objects.filter(incident=incident, state="asked").update(state="withdrawn", answered_at=now)
+
+
+def replace_leaver(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID) -> int:
+    """Somebody leaves: the next in line leads each of their open incidents, and the rules that name them end.
+
+    Part of the leaver's transaction, before they are deactivated; the database would refuse that otherwise. Returns
+    how many incidents passed on.
+    """
+    rules = ResponseRule.objects.filter(Q(lead_person=person) | Q(deputy=person), valid_to=None)
+    ended = [Entry(Kind.RESPONSE_RULE_ENDED, _rule_subject(rule)) for rule in rules.order_by("pk")]
+    rules.update(valid_to=now, ended_by=by(actor))
+    record_many(ended, actor=actor, now=now, cause=cause)
+    led = Incident.objects.filter(lead=person, state__in=[state.value for state in OPEN]).order_by("pk")
+    return sum(_leave(incident, person, actor, now, cause) for incident in led.select_related("system"))
+
+
+def _rule_subject(rule: ResponseRule) -> Subject:
+    return Subject("response_rule", str(rule.pk), str(rule))
+
+
+def _leave(incident: Incident, person: Person, actor: Actor, now: datetime, cause: uuid.UUID) -> bool:
+    incident = locked_incident(incident)
+    successor = _next(incident, {person.pk}, now)
+    if successor is None:
+        raise Refused(f"{person.display_name} leads {incident.code}, and nobody else could. Hand it over first.")
+    _pass_on(incident, successor, Ended.LEFT, actor, now, f"{person.display_name} left the organisation.")
+    entry = Entry(
+        Kind.LEAD_RELIEVED, incident_subject(incident), before={"lead": person.audit_id}, after=told(incident)
+    )
+    record_many([entry], actor=actor, now=now, cause=cause)
+    return True
+
+
+def _next(incident: Incident, without: set[uuid.UUID], now: datetime) -> Person | None:
+    """Who leads next: deputy, next in line, owner, mandate; the first who can act and did not decline already."""
+    gone = set(LeadTerm.objects.filter(incident=incident, ended_because="declined").values_list("person", flat=True))
+    for person in _line_up(incident, now):
+        if person.pk not in without | gone and person.is_active and person.kind == Person.Kind.HUMAN:
+            return person
+    return None
+
+
+def _line_up(incident: Incident, now: datetime) -> Iterator[Person]:
+    found = responder(incident.system, incident.scenario, now)
+    for person in (found.lead, found.deputy, found.next_in_line, found.owner, incident.lead.deputy,
+                   incident.lead.line_manager, mandate_holder()):  # fmt: skip
+        if person is not None:
+            yield person
+
+
+def _end(term: LeadTerm, why: str, actor: Actor, now: datetime, *, reason: str = "") -> None:
+    term.ended_at, term.ended_because, term.reason, term.ended_by = now, why, reason[:600], by(actor)
+    term.save(update_fields=["ended_at", "ended_because", "reason", "ended_by"])
+
+
+def end_lead(incident: Incident, now: datetime) -> None:
+    """The incident is over: the last term ends with it."""
+    LeadTerm.objects.filter(incident=incident, ended_at=None).update(ended_at=now, ended_because=Ended.OVER)
+
+
+def lead_again(incident: Incident, person: Person, now: datetime) -> None:
+    """The incident is open again: somebody leads it, and is asked whether they take it."""
+    LeadTerm.objects.create(incident=incident, person=person, basis="reopened", proposed_at=now)
+
+
+def _given(text: str, or_else: str) -> str:
+    if not text.strip():
+        raise Refused(or_else)
+    return text.strip()
+
+
+def _refuse_over(incident: Incident) -> None:
+    if not incident.is_open:
+        raise Refused(f"{incident.code} is {incident.get_state_display().lower()}. Open it again first.")
+
+
+def _refuse_unable(person: Person) -> None:
+    if not person.is_active or person.kind != Person.Kind.HUMAN:
+        raise Refused(f"{person.display_name} can't lead: choose an active person.")

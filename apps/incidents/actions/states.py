@@ -1,0 +1,294 @@
+"""How an incident goes on: how bad it is, contained, resolved, closed; or it was none, or the same as another."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from apps.audit.actions import record
+from apps.audit.rules import SCHEDULER, Actor, Kind
+from apps.common.errors import Refused
+from apps.common.saving import save_checked
+from apps.incidents.actions.calling import begin_again, stop_calling
+from apps.incidents.actions.common import (
+    Line,
+    by,
+    incident_subject,
+    line,
+    locked_incident,
+    save_incident,
+    sync_participants,
+    told,
+)
+from apps.incidents.actions.leads import end_lead, lead_again, move_on
+from apps.incidents.models import Incident, IncidentStep, SeverityChange
+from apps.incidents.queries.responder import responder
+from apps.incidents.rules import (
+    CLOCK_OVER,
+    OPEN,
+    SEVERITY_WORDS,
+    UNDECIDED_BECOMES,
+    Mode,
+    Severity,
+    State,
+    Visibility,
+    may_follow,
+)
+from apps.people.models import Person
+from apps.registry.models import System
+
+
+@transaction.atomic
+def classify(
+    incident: Incident, severity: str, *, reason: str, actor: Actor, now: datetime, version: int | None = None
+) -> Incident:
+    """Say how bad it is, and why. With a lead who accepted it becomes active.
+
+    Raises Refused without a reason, for the same severity, and once it is over.
+    """
+    incident = locked_incident(incident, version=version)
+    _refuse_unless(incident, OPEN)
+    wanted = Severity(severity)
+    if wanted == Severity.UNCLASSIFIED:
+        raise Refused("Choose one of the four severities.")
+    if wanted == incident.severity:
+        raise Refused(f"It is {SEVERITY_WORDS[wanted].lower()} already.")
+    reason = _given(reason, "Say why.")
+    _classified(incident, wanted, reason, actor, now)
+    return incident
+
+
+def _classified(incident: Incident, wanted: Severity, reason: str, actor: Actor, now: datetime) -> None:
+    before = incident.severity
+    SeverityChange.objects.create(
+        incident=incident, before=before, after=wanted.value, reason=reason[:600], person=by(actor), at=now
+    )
+    incident.severity, incident.classified_at = wanted.value, incident.classified_at or now
+    save_incident(incident, "severity", "classified_at", *move_on(incident, now))
+    line(incident, Line.DECISION, f"{SEVERITY_WORDS[wanted]}: {reason}", now=now, person=by(actor))
+    record(
+        Kind.INCIDENT_CLASSIFIED, actor=actor, subject=incident_subject(incident), now=now,
+        before={"severity": before}, after=told(incident), reason=reason,
+    )  # fmt: skip
+
+
+def classify_overdue(*, now: datetime) -> int:
+    """Nobody said within 30 minutes how bad it is: the higher level applies. Returns how many. Safe to run twice."""
+    late = Incident.objects.filter(
+        severity=Severity.UNCLASSIFIED, classify_by__lte=now, state__in=[State.REPORTED, State.TRIAGE]
+    )
+    return sum(_undecided(incident, now) for incident in late.select_related("system").order_by("pk"))
+
+
+@transaction.atomic
+def _undecided(incident: Incident, now: datetime) -> bool:
+    incident = locked_incident(incident)
+    if incident.severity != Severity.UNCLASSIFIED or incident.state not in {State.REPORTED, State.TRIAGE}:
+        return False
+    _classified(incident, UNDECIDED_BECOMES, "Nobody said within 30 minutes: the higher level applies.", SCHEDULER, now)
+    return True
+
+
+@transaction.atomic
+def contain(incident: Incident, *, note: str, actor: Person, now: datetime, version: int | None = None) -> Incident:
+    """It goes no further. Needs the containing step done by a human, and the evidence frozen or that waived.
+
+    Raises Refused where one of them is missing, without a note, and where it is not active.
+    """
+    incident = locked_incident(incident, version=version)
+    _refuse_unless(incident, (State.ACTIVE,))
+    note = _given(note, "Say what was done to contain it.")
+    _refuse_uncontained(incident)
+    incident.state, incident.contained_at = State.CONTAINED, incident.contained_at or now
+    save_incident(incident, "state", "contained_at")
+    line(incident, Line.CONTAINED, f"Contained: {note}", now=now, person=actor)
+    _told(Kind.INCIDENT_CONTAINED, incident, actor, now, note)
+    return incident
+
+
+def _refuse_uncontained(incident: Incident) -> None:
+    steps = {(step.does, step.state) for step in IncidentStep.objects.filter(incident=incident).exclude(does="")}
+    meant = {does for does, _ in steps}
+    if "containment" in meant and ("containment", "done") not in steps:
+        raise Refused("Do the step of the runbook that contains it first, and say who did it.")
+    if "evidence_freeze" in meant and ("evidence_freeze", "done") not in steps and not incident.freeze_waiver:
+        raise Refused("Freeze the evidence first, or have that waived with a reason.")
+
+
+@transaction.atomic
+def resolve(
+    incident: Incident, *, resolution: str, actor: Person, now: datetime, version: int | None = None
+) -> Incident:
+    """It is put right, and says how. Nobody is called any more. Raises Refused without words, before it is contained."""
+    incident = locked_incident(incident, version=version)
+    _refuse_unless(incident, (State.CONTAINED,))
+    incident.resolution = _given(resolution, "Say how it was resolved.")
+    incident.state, incident.resolved_at, incident.update_due_at = State.RESOLVED, now, None
+    save_incident(incident, "state", "resolved_at", "resolution", "update_due_at")
+    stop_calling(incident, now)
+    line(incident, Line.DECISION, f"Resolved: {incident.resolution}", now=now, person=actor)
+    _told(Kind.INCIDENT_RESOLVED, incident, actor, now, incident.resolution)
+    return incident
+
+
+@transaction.atomic
+def close(incident: Incident, *, actor: Person, now: datetime, version: int | None = None) -> Incident:
+    """Close it: reviewed or rightly not, every clock decided, every action with a person and a day.
+
+    Raises Refused with what is still open.
+    """
+    incident = locked_incident(incident, version=version)
+    _refuse_unless(incident, (State.IN_REVIEW,))
+    _refuse_unfinished(incident)
+    incident.state, incident.closed_at = State.CLOSED, now
+    save_incident(incident, "state", "closed_at")
+    end_lead(incident, now)
+    stop_calling(incident, now)
+    line(incident, Line.DECISION, "Closed.", now=now, person=actor)
+    _told(Kind.INCIDENT_CLOSED, incident, actor, now)
+    return incident
+
+
+def open_ends(incident: Incident) -> list[str]:
+    """What still stands in the way of closing, in words. Three queries."""
+    found = []
+    review = getattr(incident, "review", None)
+    if review is None or review.state == "open":
+        found.append("The review is not signed.")
+    elif review.state == "skipped" and review.signature.person_id == review.lead_id:
+        found.append("Somebody other than the lead has to sign that no review is needed.")
+    waiting = incident.clocks.exclude(state__in=[state.value for state in CLOCK_OVER])
+    if incident.mode == Mode.REAL:
+        found += [f"{clock.rule.title}: not decided." for clock in waiting.select_related("rule")]
+    return found
+
+
+def _refuse_unfinished(incident: Incident) -> None:
+    if left := open_ends(incident):
+        raise Refused(f"It can't be closed yet. {' '.join(left)}")
+
+
+@transaction.atomic
+def dismiss(incident: Incident, *, because: str, note: str, actor: Person, now: datetime) -> Incident:
+    """It was none. Says which kind of none, and why. Raises Refused once it is active, and without a note."""
+    incident = locked_incident(incident)
+    _refuse_follow(incident, State.DISMISSED, "Once it is active it is resolved, not dismissed.")
+    incident.dismissal_note = _given(note, "Say why it is none.")[:600]
+    incident.state, incident.dismissed_at, incident.dismissed_because = State.DISMISSED, now, because
+    incident.version += 1
+    save_checked(incident)
+    end_lead(incident, now)
+    stop_calling(incident, now)
+    line(incident, Line.DECISION, f"Dismissed: {note.strip()}", now=now, person=actor)
+    _told(Kind.INCIDENT_DISMISSED, incident, actor, now, note)
+    return incident
+
+
+@transaction.atomic
+def merge(incident: Incident, into: Incident, *, actor: Person, now: datetime) -> Incident:
+    """It is the same trouble as another incident, which goes on alone.
+
+    Raises Refused for itself, for one that is over or merged, and between a real one and a drill.
+    """
+    if incident.pk == into.pk:
+        raise Refused("Choose another incident.")
+    first, second = sorted((incident, into), key=lambda one: one.pk)
+    locked = {one.pk: locked_incident(one) for one in (first, second)}
+    incident, into = locked[incident.pk], locked[into.pk]
+    _refuse_follow(incident, State.MERGED, "What is over is not merged.")
+    if into.mode != incident.mode or not into.is_open:
+        raise Refused(f"{into.code} is over, or is not of the same kind. Choose one that goes on.")
+    incident.state, incident.merged_into, incident.merged_at = State.MERGED, into, now
+    save_incident(incident, "state", "merged_into", "merged_at")
+    end_lead(incident, now)
+    stop_calling(incident, now)
+    line(incident, Line.DECISION, f"Merged into {into.code}.", now=now, person=actor)
+    line(into, Line.FACT, f"{incident.code} “{incident.title}” is the same and was merged into this.", now=now,
+         person=actor)  # fmt: skip
+    _told(Kind.INCIDENT_MERGED, incident, actor, now)
+    return incident
+
+
+@transaction.atomic
+def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> Incident:
+    """It is not over after all: somebody leads again and is called. Raises Refused without a reason."""
+    incident = locked_incident(incident)
+    reason = _given(reason, "Say why it is opened again.")
+    back_to = State.TRIAGE if incident.state == State.DISMISSED else State.ACTIVE
+    _refuse_follow(incident, back_to, "It is not over.")
+    was_over = not incident.is_open
+    incident.state, incident.closed_at, incident.reopened = back_to, None, incident.reopened + 1
+    incident.dismissed_at, incident.dismissed_because = None, ""
+    fields = ["state", "closed_at", "reopened", "dismissed_at", "dismissed_because"]
+    if was_over:
+        incident.lead = responder(incident.system, incident.scenario, now).lead
+        lead_again(incident, incident.lead, now)
+        fields.append("lead")
+    save_incident(incident, *fields)
+    begin_again(incident, now)
+    line(incident, Line.ALARM, f"Opened again: {reason}", now=now, person=actor)
+    sync_participants(incident)
+    _told(Kind.INCIDENT_REOPENED, incident, actor, now, reason)
+    return incident
+
+
+@transaction.atomic
+def change_incident(
+    incident: Incident,
+    *,
+    actor: Person,
+    now: datetime,
+    title: str | None = None,
+    system: System | None = None,
+    scenario: str | None = None,
+    visibility: str | None = None,
+    version: int | None = None,
+) -> Incident:
+    """Put right what it is called, which system it is about, what went wrong, who may see it.
+
+    The lead stays who they are: hand over where somebody else should. Raises Refused where nothing changes.
+    """
+    incident = locked_incident(incident, version=version)
+    _refuse_unless(incident, OPEN)
+    wanted = {"title": title, "system": system, "scenario": scenario, "visibility": visibility}
+    changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(incident, name)}
+    if not changed:
+        raise Refused("Nothing would change.")
+    before = {name: _plain(getattr(incident, name)) for name in changed if name != "title"}
+    for name, value in changed.items():
+        setattr(incident, name, value)
+    if incident.system is not None and incident.system.restricted and incident.visibility == Visibility.OPEN:
+        incident.visibility = Visibility.RESTRICTED.value
+    incident.version += 1
+    save_checked(incident)
+    line(incident, Line.FACT, f"Changed: {', '.join(sorted(changed))}.", now=now, person=actor)
+    sync_participants(incident)
+    record(
+        Kind.INCIDENT_CHANGED, actor=actor, subject=incident_subject(incident), now=now, before=before,
+        after={name: _plain(value) for name, value in changed.items() if name != "title"},
+        private={"title": incident.title},
+    )  # fmt: skip
+    return incident
+
+
+def _plain(value: object) -> object:
+    return value.key if isinstance(value, System) else value
+
+
+def _told(kind: Kind, incident: Incident, actor: Actor, now: datetime, reason: str = "") -> None:
+    record(kind, actor=actor, subject=incident_subject(incident), now=now, after=told(incident), reason=reason)
+
+
+def _given(text: str, or_else: str) -> str:
+    if not text.strip():
+        raise Refused(or_else)
+    return text.strip()
+
+
+def _refuse_unless(incident: Incident, states: tuple[State, ...]) -> None:
+    if incident.state not in states:
+        raise Refused(f"{incident.code} is {incident.get_state_display().lower()} now. Look at it again.")
+
+
+def _refuse_follow(incident: Incident, wanted: State, or_else: str) -> None:
+    if not may_follow(State(incident.state), wanted):
+        raise Refused(or_else)

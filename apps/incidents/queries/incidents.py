@@ -1,0 +1,48 @@
+"""Reading incidents: who sees which, and the one that is asked for."""
+
+from django.db.models import Q, QuerySet
+
+from apps.access.queries import visible
+from apps.incidents import rules
+from apps.incidents.models import Incident, IncidentUserPermission
+from apps.incidents.rules import Mode, Visibility
+from apps.people.models import Person
+from apps.people.queries import seats_of
+
+RELATED = ("system__unit", "lead", "owner", "declared_by", "merged_into", "exercise")
+
+
+def visible_incidents(actor: Person) -> QuerySet[Incident]:
+    """Every incident that a person may open: by taking part, or by role. The one start of every read.
+
+    A restricted one is seen by those taking part, the mandate holder, administrators and auditors; a privileged one
+    by those taking part and whoever holds the legal seat, by nobody else.
+    """
+    rows = visible(actor, Incident.objects.all(), grants=IncidentUserPermission)
+    if not actor.is_active:
+        return rows
+    if "legal" in seats_of(actor):
+        return Incident.objects.filter(Q(pk__in=rows.values("pk")) | Q(visibility=Visibility.PRIVILEGED.value))
+    mine = IncidentUserPermission.objects.filter(user=actor).values("content_object")
+    return rows.filter(~Q(visibility=Visibility.PRIVILEGED.value) | Q(pk__in=mine))
+
+
+def on_page(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """With what a page about incidents shows of each."""
+    return incidents.select_related(*RELATED)
+
+
+def find_incident(actor: Person, code: str) -> Incident:
+    """One visible incident by its code. Raises Incident.DoesNotExist for not there and for not yours alike."""
+    return on_page(visible_incidents(actor)).get(code=code)
+
+
+def live_incidents(actor: Person, *, modes: tuple[Mode, ...] = (Mode.REAL, Mode.DRILL)) -> QuerySet[Incident]:
+    """What goes on now and the person may see, the newest first."""
+    live = visible_incidents(actor).filter(state__in=[state.value for state in rules.LIVE])
+    return on_page(live.filter(mode__in=[mode.value for mode in modes])).order_by("-declared_at", "-pk")
+
+
+def takes_part(actor: Person, incident: Incident) -> bool:
+    """Whether a person was called to an incident, leads it, or declared it. One query."""
+    return IncidentUserPermission.objects.filter(user=actor, content_object=incident).exists()

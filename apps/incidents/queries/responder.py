@@ -1,0 +1,119 @@
+"""Who responds, for the moment of declaring: the card, else the acting owner, else the mandate. Never nobody."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from apps.common.errors import Refused
+from apps.incidents.models import ResponseCard
+from apps.people.models import Person
+from apps.people.queries import acting_for
+from apps.registry.models import System
+from apps.registry.queries.succession import mandate_holder
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Responder:
+    """Who leads a response, who answers for the system, and how that came about."""
+
+    lead: Person
+    owner: Person
+    basis: str
+    deputy: Person | None = None
+    next_in_line: Person | None = None
+    rule_id: int | None = None
+    is_fallback: bool = False
+    derivation: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is frozen with the incident: opaque ids, no names."""
+        return {
+            "lead": str(self.lead.pk),
+            "owner": str(self.owner.pk),
+            "deputy": str(self.deputy.pk) if self.deputy else None,
+            "next_in_line": str(self.next_in_line.pk) if self.next_in_line else None,
+            "basis": self.basis,
+            "rule": self.rule_id,
+            "is_fallback": self.is_fallback,
+            "derivation": self.derivation,
+            "problems": self.problems,
+        }
+
+
+def responder(system: System | None, scenario: str, now: datetime, *, fresh: bool = False) -> Responder:
+    """Who leads now. Declaring never fails because working this out fails: then a named fallback leads.
+
+    `fresh` works the cards of the system out again first. Raises Refused only where nobody holds the mandate.
+    """
+    if system is not None:
+        try:
+            with transaction.atomic():
+                found = _from_card(system, scenario, now, fresh=fresh)
+        except DatabaseError:
+            log.exception("responder.failed", system=system.key)
+            found = None
+        if found is not None:
+            return found
+    return _fallback(system, now)
+
+
+def _from_card(system: System, scenario: str, now: datetime, *, fresh: bool) -> Responder | None:
+    if fresh:
+        refresh(system, now)
+    cards = {card.scenario: card for card in ResponseCard.objects.filter(system=system, scenario__in=[scenario, ""])}
+    card = cards.get(scenario) or cards.get("")
+    if card is None:
+        return None
+    ids = [pk for pk in (card.lead_id, card.owner_id, card.deputy_id, card.next_in_line_id) if pk]
+    people = Person.objects.in_bulk(ids)
+    if not _can_act(people.get(card.lead_id)) or card.owner_id not in people:
+        return None
+    return Responder(
+        people[card.lead_id],
+        people[card.owner_id],
+        card.basis,
+        _one(people, card.deputy_id),
+        _one(people, card.next_in_line_id),
+        card.rule_id,
+        card.is_fallback,
+        card.derivation,
+        list(card.problems),
+    )
+
+
+def _one(people: dict[UUID, Person], pk: UUID | None) -> Person | None:
+    return people.get(pk) if pk else None
+
+
+def refresh(system: System, now: datetime) -> None:
+    """Work out the cards of one system again, at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT incidents_refresh_cards(ARRAY[%s]::bigint[], incidents_all_scenarios(), %s, true)",
+            [system.pk, now],
+        )
+
+
+def _can_act(person: Person | None) -> bool:
+    return person is not None and person.is_active and person.kind == Person.Kind.HUMAN
+
+
+def _fallback(system: System | None, now: datetime) -> Responder:
+    """The acting owner, else who acts for the mandate holder."""
+    holder = mandate_holder()
+    owner = System.objects.select_related("owner").get(pk=system.pk).owner if system is not None else None
+    meant = owner if _can_act(owner) else holder
+    if meant is None:
+        raise Refused("Nobody holds the governance mandate yet. Run the first start before declaring incidents.")
+    lead = acting_for(meant, now).acts
+    steps = [{"step": "fallback", "person": str(lead.pk), "outcome": "chosen"}]
+    why = ["no_card"] if system is not None else ["no_system"]
+    return Responder(lead, owner or meant, "mandate" if meant != owner else "owner", None, holder,
+                     None, True, steps, why)  # fmt: skip
