@@ -72,7 +72,7 @@ def give_up_old_claims(*, now: datetime) -> int:
 
 
 def claim_next(*, now: datetime) -> Message | None:
-    """Take the message that waits longest, and commit that before anything is sent.
+    """Take the message that waits longest, urgent ones first, and commit that before anything is sent.
 
     One at a time: a crash then leaves one message in doubt and not a batch. Raises RuntimeError in an open
     transaction, where the claim would not be committed.
@@ -81,7 +81,7 @@ def claim_next(*, now: datetime) -> Message | None:
         waiting = Message.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             state=Message.State.QUEUED, not_before__lte=now
         )
-        message = waiting.select_related("recipient").order_by("not_before", "pk").first()
+        message = waiting.select_related("recipient").order_by("-urgent", "not_before", "pk").first()
         if message is None:
             return None
         message.state, message.claimed_at = Message.State.CLAIMED, now
@@ -108,6 +108,9 @@ def mail_of(message: Message) -> EmailMessage:
 def _deliver(message: Message, outgoing: Outgoing, sweep: Sweep, clock_now: Callable[[], datetime]) -> bool:
     """Send one claimed message and write down what came of it. False where the sweep had better end."""
     to = message.recipient
+    if was_withdrawn(message):
+        _settle(message, Message.State.WITHDRAWN)
+        return True
     if reason := why_not(to.email, is_active=to.is_active, is_human=to.kind == Person.Kind.HUMAN):
         sweep.failed += _settle(message, Message.State.FAILED, error=reason)
         return True
@@ -126,8 +129,13 @@ def _deliver(message: Message, outgoing: Outgoing, sweep: Sweep, clock_now: Call
     return True
 
 
+def was_withdrawn(message: Message) -> bool:
+    """Whether it was taken back between the claim and now: nobody is called after somebody said "I have it"."""
+    return Message.objects.filter(pk=message.pk, withdrawn_at__isnull=False).exists()
+
+
 def _postpone(message: Message, error: str, sweep: Sweep, now: datetime) -> None:
-    wait = wait_after(message.attempts)
+    wait = wait_after(message.attempts, urgent=message.urgent)
     if wait is None:
         sweep.failed += _settle(message, Message.State.FAILED, error=error)
     else:

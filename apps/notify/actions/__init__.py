@@ -21,7 +21,8 @@ BATCH = 5000
 class Note:
     """A message to be. `key` names the occasion: one key is said once, however often it is enqueued.
 
-    It leaves at `not_before` at the earliest; without one at the time that is given for all of them, or now.
+    It leaves at `not_before` at the earliest; without one at the time that is given for all of them, or now. An
+    urgent one calls somebody: it leaves before all others that wait, and is tried again sooner.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Note:
     body: str
     path: str = ""
     not_before: datetime | None = None
+    urgent: bool = False
 
 
 def enqueue(
@@ -41,10 +43,11 @@ def enqueue(
     now: datetime,
     path: str = "",
     not_before: datetime | None = None,
+    urgent: bool = False,
 ) -> int:
     """Put one message into the outbox, in the caller's transaction. Returns 0 where its key is there already, and
     where no mail can be sent to this person: see enqueue_many."""
-    return enqueue_many([Note(key, recipient, subject, body, path)], now=now, not_before=not_before)
+    return enqueue_many([Note(key, recipient, subject, body, path, not_before, urgent)], now=now)
 
 
 def enqueue_many(notes: Iterable[Note], *, now: datetime, not_before: datetime | None = None) -> int:
@@ -60,7 +63,7 @@ def enqueue_many(notes: Iterable[Note], *, now: datetime, not_before: datetime |
         return sum(_insert(cursor, rows[start : start + BATCH], now) for start in range(0, len(rows), BATCH))
 
 
-def _row(note: Note, not_before: datetime) -> dict[str, str]:
+def _row(note: Note, not_before: datetime) -> dict[str, str | bool]:
     to = note.recipient
     reason = why_not(to.email, is_active=to.is_active, is_human=to.kind == Person.Kind.HUMAN)
     return {
@@ -69,6 +72,7 @@ def _row(note: Note, not_before: datetime) -> dict[str, str]:
         "subject": " ".join(note.subject.split())[:600],
         "body": note.body,
         "path": note.path,
+        "urgent": note.urgent,
         "state": Message.State.FAILED if reason else Message.State.QUEUED,
         "error": reason,
         "not_before": not_before.isoformat(),
@@ -78,51 +82,63 @@ def _row(note: Note, not_before: datetime) -> dict[str, str]:
 # The unique key decides what is there already, also against somebody who says the same at this moment.
 _INSERT_SQL = """
 WITH fresh AS (
-    INSERT INTO notify_message (key, recipient_id, subject, body, path, state, attempts, not_before, created_at, error)
-    SELECT n.key, n.recipient, n.subject, n.body, n.path, n.state, 0, n.not_before, %(now)s, n.error
+    INSERT INTO notify_message (key, recipient_id, subject, body, path, urgent, state, attempts, not_before,
+        created_at, error)
+    SELECT n.key, n.recipient, n.subject, n.body, n.path, n.urgent, n.state, 0, n.not_before, %(now)s, n.error
     FROM json_to_recordset(%(notes)s::json) AS n(key text, recipient uuid, subject text, body text, path text,
-        state text, not_before timestamptz, error text)
+        urgent boolean, state text, not_before timestamptz, error text)
     ON CONFLICT (key) DO NOTHING RETURNING state
 )
 SELECT count(*) FROM fresh WHERE state = 'queued'
 """
 
 
-def _insert(cursor: CursorWrapper, rows: list[dict[str, str]], now: datetime) -> int:
+def _insert(cursor: CursorWrapper, rows: list[dict[str, str | bool]], now: datetime) -> int:
     cursor.execute(_INSERT_SQL, {"notes": json.dumps(rows, ensure_ascii=False), "now": now})
     count: int = cursor.fetchone()[0]
     return count
 
 
-# One statement: between two, a row could go from waiting to being sent, or back, unseen.
+# One statement for each table: between two, a row could go from waiting to being sent, or back, unseen.
 _WITHDRAW_SQL = """
 WITH gone AS (
-    UPDATE notify_message m SET withdrawn_at = %(now)s, error = %(reason)s,
+    UPDATE {table} m SET withdrawn_at = %(now)s, error = %(reason)s,
         state = CASE WHEN m.state = 'queued' THEN 'withdrawn' ELSE m.state END
-    WHERE m.id IN (SELECT one.id FROM notify_message one
-        WHERE one.state IN ('queued', 'claimed') AND {meant} ORDER BY one.id FOR NO KEY UPDATE)
+    WHERE m.id IN (SELECT one.id FROM {table} one
+        WHERE one.state IN ('queued', 'claimed') AND ({meant}) ORDER BY one.id FOR NO KEY UPDATE)
     RETURNING m.state
 )
 SELECT count(*) FROM gone WHERE state = 'withdrawn'
 """
+# What one note became on each channel of a person has the note's key, this sign and the channel.
+ON_CHANNEL = "#"
+_SAME_KEY = {
+    "notify_message": "one.key = ANY(%(keys)s)",
+    "notify_delivery": f"split_part(one.key, '{ON_CHANNEL}', 1) = ANY(%(keys)s)",
+}
 
 
 def withdraw(*, now: datetime, reason: str, keys: Collection[str] = (), prefix: str = "") -> int:
     """Take back what waits and is not needed any more: these keys, and all that begin with the prefix.
 
-    Part of the caller's transaction and of its verb: with the signature the reminder is gone, and where the signature
-    is rolled back it waits again. One statement; returns how many messages will not be sent. A message that a worker
-    is sending at this moment is not counted, and where the server refuses it, it is not tried again. Raises
-    ValueError without a reason.
+    Mails and webhooks alike. Part of the caller's transaction and of its verb: with the signature the reminder is
+    gone, and where the signature is rolled back it waits again. Returns how many will not be sent. What a worker is
+    sending at this moment is not counted; it looks once more before it sends, and where the other side refuses it,
+    it is not tried again. Raises ValueError without a reason.
     """
     if not reason.strip():
         raise ValueError("Say why the messages are not needed any more.")
-    wanted = [sql for sql, asked in (("one.key = ANY(%(keys)s)", keys), ("one.key LIKE %(like)s", prefix)) if asked]
-    if not wanted:
+    if not keys and not prefix:
         return 0
     like = connection.ops.prep_for_like_query(prefix) + "%"
     params: dict[str, Any] = {"now": now, "reason": reason.strip()[:600], "keys": list(keys), "like": like}
     with connection.cursor() as cursor:
-        cursor.execute(_WITHDRAW_SQL.format(meant=f"({' OR '.join(wanted)})"), params)
-        count: int = cursor.fetchone()[0]
+        return sum(_withdraw_from(cursor, table, params, bool(prefix)) for table in _SAME_KEY)
+
+
+def _withdraw_from(cursor: CursorWrapper, table: str, params: dict[str, Any], by_prefix: bool) -> int:
+    meant = [_SAME_KEY[table]] if params["keys"] else []
+    meant += ["one.key LIKE %(like)s"] if by_prefix else []
+    cursor.execute(_WITHDRAW_SQL.format(table=table, meant=" OR ".join(meant)), params)
+    count: int = cursor.fetchone()[0]
     return count

@@ -12,10 +12,21 @@ BACKOFF = (
     timedelta(hours=2),
     timedelta(hours=6),
 )
+# The same where somebody is called: who waits for an answer does not wait for hours.
+URGENT_BACKOFF = (
+    timedelta(seconds=15),
+    timedelta(seconds=30),
+    timedelta(minutes=1),
+    timedelta(minutes=2),
+    timedelta(minutes=5),
+)
 # Why somebody gets no mail at all.
 DEACTIVATED = "The person is deactivated"
 SERVICE_ACCOUNT = "A service account reads no mail"
 NO_ADDRESS = "There is no address to send it to"
+# Why nothing is sent to an endpoint.
+ENDPOINT_ENDED = "The endpoint was ended"
+CHANNEL_REMOVED = "The person removed this way to be reached"
 # A claim this old without a confirmation was left behind by a crash: the mail may have been sent.
 CLAIM_EXPIRES = timedelta(minutes=10)
 
@@ -31,9 +42,10 @@ def why_not(address: str, *, is_active: bool, is_human: bool) -> str:
     return "" if "@" in address else NO_ADDRESS
 
 
-def wait_after(failures: int) -> timedelta | None:
+def wait_after(failures: int, *, urgent: bool = False) -> timedelta | None:
     """How long to wait after this many definite failures, or None where it is given up."""
-    return BACKOFF[failures - 1] if failures <= len(BACKOFF) else None
+    backoff = URGENT_BACKOFF if urgent else BACKOFF
+    return backoff[failures - 1] if failures <= len(backoff) else None
 
 
 def message_id(key: str, site_url: str) -> str:
