@@ -23,6 +23,7 @@ from apps.directory.models import HandedOver, OffboardingCase
 from apps.directory.queries.cases import CLOCK, waiting_systems
 from apps.directory.queries.successors import successor_of
 from apps.findings.actions import reassign_findings
+from apps.incidents.actions.leads import lock_led_by, replace_leaver
 from apps.notify.actions import Note, enqueue_many
 from apps.people import actions as people
 from apps.people.models import Person
@@ -61,6 +62,7 @@ def offboard(
 def _offboard(person: Person, *, actor: Actor, now: datetime, reason: str, source: str) -> OffboardingCase:
     change_tree()  # one leaver at a time: two who stand in for each other see what the first one left
     leavers.lock_systems_of(person)
+    lock_led_by(person)
     lock_letters_of(person)  # before the person: who changes a matrix locks it first
     person = Person.objects.select_for_update().get(pk=person.pk)
     if not person.is_active:
@@ -101,6 +103,7 @@ def _hand_over(
         "seats": seats,
         "units": units,
         "handovers": handovers,
+        "incidents": replace_leaver(person, **by),
         "letters": move_letters(person, heir, **by),
         "findings": reassign_findings(person, heir, **by),
         "nominations": leavers.withdraw_nominations(person, **by),

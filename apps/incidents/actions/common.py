@@ -13,6 +13,8 @@ from apps.people.models import Person
 from apps.registry.actions.ownership import locked
 
 Line = TimelineEntry.Kind
+# Written by the portal and frozen by the database; empty is allowed.
+FROZEN = frozenset({"card", "plan"})
 
 
 class MeanwhileChanged(Refused):

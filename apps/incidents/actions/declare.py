@@ -11,7 +11,7 @@ from apps.audit.rules import Actor, Kind
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
 from apps.incidents.actions.calling import begin_calling
-from apps.incidents.actions.common import Line, by, incident_subject, line, next_number, sync_participants, told
+from apps.incidents.actions.common import FROZEN, Line, by, incident_subject, line, next_number, sync_participants, told
 from apps.incidents.models import Exercise, InboundSource, Incident, LeadTerm, SeverityChange
 from apps.incidents.queries.responder import Responder, responder
 from apps.incidents.rules import CLASSIFY_WITHIN, CODE_PREFIX, Mode, Severity, Via, Visibility
@@ -96,7 +96,7 @@ def _declared(incident: Incident, severity: str, actor: Actor, now: datetime, *,
     incident.rule_id, incident.is_fallback, incident.card = found.rule_id, found.is_fallback, found.as_json()
     if severity != Severity.UNCLASSIFIED:
         incident.severity, incident.classified_at = severity, now
-    save_checked(incident)
+    save_checked(incident, exclude=FROZEN)
     LeadTerm.objects.create(incident=incident, person=found.lead, basis=found.basis, proposed_at=now)
     if incident.classified_at:
         SeverityChange.objects.create(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import Actor, Kind, Subject
@@ -266,6 +266,17 @@ def _withdraw_handover(incident: Incident, now: datetime) -> int:
     return LeadHandover.objects.filter(incident=incident, state="asked").update(state="withdrawn", answered_at=now)
 
 
+def lock_led_by(person: Person) -> None:
+    """Lock the open incidents that somebody leads, their systems first, before the person is locked."""
+    for incident in _led_by(person):
+        locked_incident(incident)
+
+
+def _led_by(person: Person) -> QuerySet[Incident]:
+    led = Incident.objects.filter(lead=person, state__in=[state.value for state in OPEN])
+    return led.select_related("system").order_by("system", "pk")
+
+
 def replace_leaver(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID) -> int:
     """Somebody leaves: the next in line leads each of their open incidents, and the rules that name them end.
 
@@ -276,8 +287,7 @@ def replace_leaver(person: Person, *, actor: Actor, now: datetime, cause: uuid.U
     ended = [Entry(Kind.RESPONSE_RULE_ENDED, _rule_subject(rule)) for rule in rules.order_by("pk")]
     rules.update(valid_to=now, ended_by=by(actor))
     record_many(ended, actor=actor, now=now, cause=cause)
-    led = Incident.objects.filter(lead=person, state__in=[state.value for state in OPEN]).order_by("pk")
-    return sum(_leave(incident, person, actor, now, cause) for incident in led.select_related("system"))
+    return sum(_leave(incident, person, actor, now, cause) for incident in _led_by(person))
 
 
 def _rule_subject(rule: ResponseRule) -> Subject:

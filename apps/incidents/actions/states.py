@@ -10,6 +10,7 @@ from apps.common.errors import Refused
 from apps.common.saving import save_checked
 from apps.incidents.actions.calling import begin_again, stop_calling
 from apps.incidents.actions.common import (
+    FROZEN,
     Line,
     by,
     incident_subject,
@@ -118,7 +119,7 @@ def _refuse_uncontained(incident: Incident) -> None:
 def resolve(
     incident: Incident, *, resolution: str, actor: Person, now: datetime, version: int | None = None
 ) -> Incident:
-    """It is put right, and says how. Nobody is called any more. Raises Refused without words, before it is contained."""
+    """It is put right, and says how. Nobody is called any more. Raises Refused without words, or not contained yet."""
     incident = locked_incident(incident, version=version)
     _refuse_unless(incident, (State.CONTAINED,))
     incident.resolution = _given(resolution, "Say how it was resolved.")
@@ -175,7 +176,7 @@ def dismiss(incident: Incident, *, because: str, note: str, actor: Person, now: 
     incident.dismissal_note = _given(note, "Say why it is none.")[:600]
     incident.state, incident.dismissed_at, incident.dismissed_because = State.DISMISSED, now, because
     incident.version += 1
-    save_checked(incident)
+    save_checked(incident, exclude=FROZEN)
     end_lead(incident, now)
     stop_calling(incident, now)
     line(incident, Line.DECISION, f"Dismissed: {note.strip()}", now=now, person=actor)
@@ -259,7 +260,7 @@ def change_incident(
     if incident.system is not None and incident.system.restricted and incident.visibility == Visibility.OPEN:
         incident.visibility = Visibility.RESTRICTED.value
     incident.version += 1
-    save_checked(incident)
+    save_checked(incident, exclude=FROZEN)
     line(incident, Line.FACT, f"Changed: {', '.join(sorted(changed))}.", now=now, person=actor)
     sync_participants(incident)
     record(
