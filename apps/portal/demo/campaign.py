@@ -36,12 +36,23 @@ def _quarterly() -> QuerySet[Campaign]:
     return Campaign.objects.filter(template__key=QUARTERLY).order_by("period")
 
 
+# The tour shows how its attestation is accepted; a sample is answered again instead, and the draw is a matter of luck.
+TOLD_OF, DRAWS = "ModelAngelo", 50
+
+
 def load_campaign(moments: Moments) -> bool:
-    """Open the campaign. False where there is one."""
+    """Open the campaign, drawn again where the tour's system became a sample. False where there is one."""
     if _quarterly().exists():
         return False
-    period = period_for(moments.now)
-    return open_campaign(str(period), actor=cast()[MANDATE_HOLDER], now=moments.opened)[1]
+    period = str(period_for(moments.now))
+    for left in reversed(range(DRAWS)):
+        with transaction.atomic():
+            campaign, opened = open_campaign(period, actor=cast()[MANDATE_HOLDER], now=moments.opened)
+            drawn = campaign.assignments.filter(system__name=TOLD_OF, sampled="random").exists()
+            if not drawn or not left:
+                return opened
+            transaction.set_rollback(True)
+    raise AssertionError("unreachable: the last draw is taken")
 
 
 # Of the systems that a person accepted: the share that is signed. People differ; together it is a bit under half.
