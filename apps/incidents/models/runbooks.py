@@ -7,6 +7,10 @@ from django.db.models import F, Q
 from apps.incidents.models.cards import SCENARIOS
 from apps.people.models import Person
 from apps.registry.models import System, Unit
+from apps.registry.rules import Scenario
+
+_PHASES = Q(phase__in=["contain", "preserve", "assess", "tell", "recover"])
+_DOES = Q(does__in=["", "containment", "evidence_freeze", "changes_system"])
 
 
 class Runbook(models.Model):
@@ -17,7 +21,8 @@ class Runbook(models.Model):
 
     key = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=200)
-    scenario = models.CharField(max_length=20, choices=SCENARIOS)
+    # The empty one is for "not sure", and for what has no runbook of its own.
+    scenario = models.CharField(max_length=20, choices=[("", "Not sure"), *SCENARIOS], blank=True)
     system = models.ForeignKey(System, models.PROTECT, null=True, blank=True, related_name="runbooks")
     operating_model = models.CharField(max_length=16, choices=System.OperatingModel.choices, blank=True)
     unit = models.ForeignKey(Unit, models.PROTECT, null=True, blank=True, related_name="runbooks")
@@ -50,6 +55,10 @@ class Runbook(models.Model):
                 | Q(reviewed_at__isnull=False, review_due__isnull=False),
                 name="runbook_review_dated",
             ),
+            models.CheckConstraint(
+                condition=Q(scenario__in=["", *(s.value for s in Scenario)]), name="runbook_known_scenario"
+            ),
+            models.CheckConstraint(condition=~Q(title=""), name="runbook_has_title"),
         )
 
     def __str__(self) -> str:
@@ -152,6 +161,7 @@ class RunbookStep(StepFields):
                 fields=["version", "order"], name="runbook_step_once", deferrable=models.Deferrable.DEFERRED
             ),
             models.CheckConstraint(condition=~Q(title="") & ~Q(instruction=""), name="runbook_step_says_what"),
+            models.CheckConstraint(condition=_PHASES & _DOES, name="runbook_step_known_words"),
         )
 
     def __str__(self) -> str:
@@ -216,6 +226,13 @@ class IncidentStep(StepFields):
             models.CheckConstraint(
                 condition=Q(started_by=None) | Q(done_at=None) | Q(done_at__gte=F("started_at")),
                 name="incident_step_ends_after_start",
+            ),
+            models.CheckConstraint(condition=_PHASES & _DOES, name="incident_step_known_words"),
+            models.CheckConstraint(
+                condition=~Q(state="done", phase="recover", does="changes_system")
+                | Q(started_by__isnull=False) & ~Q(started_by=F("done_by")),
+                name="incident_step_two_people",
+                violation_error_message="One person starts it again, another looks and confirms.",
             ),
         )
         triggers = (
