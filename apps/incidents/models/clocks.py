@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from apps.incidents.models.incidents import Incident, IncidentFile, values
 from apps.incidents.rules import CLOCK_OVER, ClockState
+from apps.incidents.rules.clocks import Term
 from apps.people.models import Function, Person
 
 
@@ -55,13 +56,15 @@ class ClockRule(models.Model):
     cap_unit = models.CharField(max_length=8, choices=UnitOfTime.choices, blank=True)
     # "Immediately", "without undue delay": due at once, the number is only the latest.
     immediate = models.BooleanField(default=False)
-    # Which public holidays business days leave out: a country of the holidays library; empty: weekends only.
+    # What is no working day: see rules.clocks; or a country of the holidays library. Empty: every day counts, and
+    # business days leave out weekends alone.
     calendar = models.CharField(max_length=10, blank=True)
     # A deadline on a weekend or holiday moves to noon of the next working day (DORA, Del. Reg. 2025/301 Art. 5).
     rolls_to_noon = models.BooleanField(default=False)
     recipient = models.CharField(max_length=300)
     stage = models.CharField(max_length=20, default="notification")
-    after = models.CharField("the rule whose submission starts it", max_length=40, blank=True)
+    # Keys, with spaces between: any of them starts it.
+    after = models.CharField("the rules whose submission starts it", max_length=40, blank=True)
     valid_from = models.DateField(null=True, blank=True)
     valid_to = models.DateField(null=True, blank=True)
     status = models.CharField(max_length=9, choices=Status.choices)
@@ -79,6 +82,9 @@ class ClockRule(models.Model):
     decides = models.ForeignKey(Function, models.PROTECT, related_name="+")
     # Whether this organisation is bound at all: said once, by the legal seat. None: nobody has said.
     applies = models.BooleanField(null=True, blank=True)
+    applies_reason = models.TextField(blank=True)
+    applies_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
+    applies_at = models.DateTimeField(null=True, blank=True)
     set_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
     set_at = models.DateTimeField()
     replaced_at = models.DateTimeField(null=True, blank=True)
@@ -104,10 +110,40 @@ class ClockRule(models.Model):
                 condition=Q(status__in=["proposed", "enacted", "in_force", "contested", "repealed"]),
                 name="clock_rule_known_status",
             ),
+            models.CheckConstraint(
+                condition=Q(applies=None, applies_at=None)
+                | Q(applies__isnull=False, applies_at__isnull=False) & ~Q(applies_reason=""),
+                name="clock_rule_applies_says_why",
+                violation_error_message="Say why it binds this organisation, or why not.",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.key} v{self.version}"
+
+    @property
+    def law(self) -> str:
+        """The law's short name with the article, as a title: GDPR Art. 33(1)."""
+        return f"{self.instrument.split(',')[0]} {self.article}"
+
+    @property
+    def path(self) -> str:
+        """The address of its page."""
+        return f"/incidents/clocks/{self.key}/"
+
+    @property
+    def term(self) -> Term:
+        """What it says about time."""
+        return Term(
+            self.anchor,
+            self.amount,
+            self.unit,
+            self.cap_anchor,
+            self.cap_amount,
+            self.cap_unit,
+            self.calendar,
+            self.rolls_to_noon,
+        )
 
 
 class IncidentClock(models.Model):
@@ -173,6 +209,11 @@ class IncidentClock(models.Model):
                 violation_error_message="Say why it is not reportable, and sign it (GDPR Art. 33(5)).",
             ),
             models.CheckConstraint(condition=~Q(state="missed") | Q(due_at__isnull=False), name="clock_missed_was_due"),
+            models.CheckConstraint(
+                condition=~Q(state="submitted") | Q(due_at=None) | Q(submitted_at__lte=models.F("due_at")),
+                name="clock_submitted_in_time",
+                violation_error_message="It was submitted after its deadline: say why it is late.",
+            ),
         )
         indexes = (
             models.Index("due_at", condition=~Q(state__in=[s.value for s in CLOCK_OVER]), name="incident_clock_due"),
@@ -191,6 +232,8 @@ class IncidentClock(models.Model):
                     ("running", "not_reportable"),
                     ("running", "missed"),
                     ("missed", "submitted_late"),
+                    # Submitted in time, written down after it.
+                    ("missed", "submitted"),
                     ("missed", "not_reportable"),
                     # A later fact can make it reportable after all.
                     ("not_reportable", "running"),
@@ -202,6 +245,11 @@ class IncidentClock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule_id} for {self.incident_id}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is submitted, or signed that it is not reportable."""
+        return self.state in CLOCK_OVER
 
 
 class ClockAnchor(models.Model):
