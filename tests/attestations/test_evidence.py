@@ -12,11 +12,12 @@ import psycopg
 import pytest
 from django.db import DatabaseError
 
-from apps.attestations import actions, evidence_store
+from apps.attestations import actions
 from apps.attestations.actions import signing
 from apps.attestations.models import Assignment, EvidenceFile
 from apps.attestations.queries.evidence import evidence_of
 from apps.audit.models import AuditEvent
+from apps.common import evidence_store
 from apps.common.errors import NotAllowed, Refused
 from apps.notify.models import Message
 from tests.attestations.files import PDF, png

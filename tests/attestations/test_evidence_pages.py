@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from apps.attestations import actions, evidence_store
+from apps.attestations import actions
 from apps.attestations.models import EvidenceFile
+from apps.common import evidence_store
 from tests.attestations.files import PDF, png
 from tests.attestations.test_evidence import attach
 from tests.attestations.test_signing import answer, sign, start

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from apps.attestations.rules.evidence import BadFile, Evidence, clean_name, evidence_problems, type_of
+from apps.attestations.rules.evidence import Evidence, evidence_problems
+from apps.common.file_types import BadFile, clean_name, type_of
 from tests.attestations.files import DOCX, JPEG, MAIL, PDF, XLSX, office, png
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

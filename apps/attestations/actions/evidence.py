@@ -1,8 +1,5 @@
 """Evidence: files under answers, kept outside what is served, scanned, and bound by the signature."""
 
-import shlex
-import subprocess
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
@@ -10,20 +7,21 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
-from apps.attestations import evidence_store
 from apps.attestations.actions.answers import locked_assignment, section_with
 from apps.attestations.actions.keeping import with_evidence
 from apps.attestations.models import Answer, Assignment, EvidenceFile
 from apps.attestations.questions import Section
-from apps.attestations.rules.evidence import FILES_EACH, BadFile, clean_name, type_of
+from apps.attestations.rules.evidence import FILES_EACH
 from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Actor, Kind
+from apps.common import evidence_store
 from apps.common.errors import Refused
+from apps.common.evidence_scan import refuse_too_large, scan
+from apps.common.file_types import BadFile, clean_name, type_of
 from apps.notify.actions import Note, enqueue_many
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked, system_subject
 
-SCAN_SECONDS = 120
 SCAN_AT_ONCE = 50
 # After which a scan that failed is tried again.
 SCAN_AGAIN = timedelta(hours=1)
@@ -69,15 +67,6 @@ def add_evidence(
     _changed(assignment, section, question, actor, now)
     _record(Kind.EVIDENCE_ADDED, file, actor, now, size=file.size, type=content_type)
     return file
-
-
-def refuse_too_large(size: int | None) -> None:
-    """Raise Refused for a file that is larger than the portal takes; ask before reading it."""
-    if size is not None and size > settings.EVIDENCE_MAX_MB * 1024 * 1024:
-        raise Refused(
-            f"The file has {size / 1024 / 1024:,.1f} MB; {settings.EVIDENCE_MAX_MB} MB are taken. "
-            "Attach the part that matters."
-        )
 
 
 def _save_new(file: EvidenceFile) -> None:
@@ -212,25 +201,7 @@ def scan_evidence(*, now: datetime, limit: int = SCAN_AT_ONCE) -> int:
     news = 0
     for file in waiting.order_by("pk")[:limit]:
         if file.sha256 not in said:
-            said[file.sha256] = _scan(command, file.sha256)
+            said[file.sha256] = scan(command, file.sha256)
         result, note = said[file.sha256]
         news += record_scan(file, result, note=note, now=now)
     return news
-
-
-def _scan(command: Sequence[str], sha256: str) -> tuple[str, str]:
-    """What the scanner says: 0 is clean, 1 is infected, all else is a scan that failed."""
-    path = str(evidence_store.path_of(sha256))
-    try:
-        evidence_store.read(sha256)
-        done = subprocess.run(  # noqa: S603  (a command of the operator, a path made of a hash)
-            [*command, path], capture_output=True, text=True, errors="replace", timeout=SCAN_SECONDS, check=False
-        )
-    except evidence_store.Damaged as error:
-        return EvidenceFile.Scan.FAILED, str(error)
-    except (OSError, subprocess.SubprocessError) as error:
-        return EvidenceFile.Scan.FAILED, f"{shlex.quote(command[0])} did not answer: {type(error).__name__}"
-    said = " ".join((done.stdout or done.stderr).replace(path, "the file").split())[:240]
-    if done.returncode in {0, 1}:
-        return (EvidenceFile.Scan.INFECTED if done.returncode else EvidenceFile.Scan.CLEAN), said
-    return EvidenceFile.Scan.FAILED, f"Exit code {done.returncode}. {said}"

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from apps.attestations import evidence_store
 from apps.attestations.models import Campaign, CampaignRecord, EvidenceFile
 from apps.attestations.queries.manifest import facts_of, signatures_of, systems_of
 from apps.attestations.queries.report import report_body, report_json
 from apps.attestations.rules.manifest import answers_line
 from apps.audit.rules import canonical
+from apps.common import evidence_store
 from apps.people.models import Person
 from apps.registry.queries import visible_systems
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from apps.attestations import evidence_store
 from apps.attestations.models import Campaign, EvidenceFile, Signature
 from apps.attestations.queries.manifest import Line, answers_of, facts_of, rows_of
 from apps.attestations.rules import FIRST_PREVIOUS
 from apps.attestations.rules.manifest import ANSWER_FIELDS, drawn, hashed
+from apps.common import evidence_store
 
 # The signature that stands under each signed attestation, in the order of the keys.
 _SIGNED_SQL = """

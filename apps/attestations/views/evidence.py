@@ -11,14 +11,14 @@ from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from apps.attestations import evidence_store
-from apps.attestations.actions.evidence import add_evidence, refuse_too_large, remove_evidence
+from apps.attestations.actions.evidence import add_evidence, remove_evidence
 from apps.attestations.models import Assignment, EvidenceFile
 from apps.attestations.queries.evidence import find_evidence
 from apps.attestations.questions import Section
 from apps.attestations.rules import Problem, read_date
-from apps.common import clock
+from apps.common import clock, evidence_store
 from apps.common.errors import Refused
+from apps.common.evidence_scan import refuse_too_large
 from apps.people.models import Person
 from apps.people.requests import signed_in
 
