@@ -58,6 +58,7 @@ app.conf.update(
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},
         "directory.watch_cases": {"task": "directory.watch_cases", "schedule": crontab(minute=50)},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
+        "notify.deliver_webhooks": {"task": "notify.deliver_webhooks", "schedule": 10.0, "options": {"expires": 60}},
         # Old ones say nothing: a worker that comes back takes up today's.
         "audit.heartbeat": {"task": "audit.heartbeat", "schedule": 60.0, "options": {"expires": 60}},
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Collection
 from importlib import import_module
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -91,6 +92,14 @@ def env_map(name: str, allowed: Collection[str]) -> dict[str, str]:
             raise ImproperlyConfigured(f"{name} holds {part!r}. Write a name, =, and one of: {words}.")
         found[key.strip()] = word.strip()
     return found
+
+
+def env_networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Networks such as 10.20.0.0/16, separated by commas. Raises ImproperlyConfigured for what is none."""
+    try:
+        return [ip_network(part) for part in env_list(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}. Write networks such as 10.20.0.0/16.") from None
 
 
 def env_zone(name: str, default: str) -> str:

@@ -14,6 +14,7 @@ from govportal.environment import (
     env_int,
     env_list,
     env_map,
+    env_networks,
     env_site,
     env_str,
     env_zone,
@@ -24,6 +25,8 @@ from govportal.identity import allauth_providers, env_providers
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 SECRET_KEY = env_str("SECRET_KEY")
+# Old keys, after a new one was set: what they sealed and signed still opens.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 DEBUG = env_bool("DEBUG", False)
 DEMO = env_bool("DEMO", False)
 SECURE = env_bool("SECURE", True)
@@ -54,6 +57,7 @@ FINDING_SOURCES = {
     "delivery": "apps.findings.queries.delivery.delivery_breaches",
     "ownership": "apps.registry.queries.ownership.ownership_breaches",
     "raci": "apps.registry.queries.raci_checks.breaches",
+    "runbooks": "apps.incidents.queries.runbooks.runbook_breaches",
     "watch": "apps.portal.queries.watch.watch_breaches",
 }
 IMPORT_MAX_BYTES = 50 * 1024 * 1024
@@ -297,6 +301,12 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+
+# Webhooks out: the organisation's own networks that they may reach, its own certificate authority, and whether they may
+# go there without TLS. Everything else has to be a public address over HTTPS.
+WEBHOOK_ALLOWED_NETWORKS = env_networks("WEBHOOK_ALLOWED_NETWORKS")
+WEBHOOK_ALLOW_HTTP = env_bool("WEBHOOK_ALLOW_HTTP", False)
+WEBHOOK_CA_FILE = env_str("WEBHOOK_CA_FILE", "")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.access.authentication.TokenAuthentication"],

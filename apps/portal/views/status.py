@@ -37,6 +37,7 @@ SWEEP_WORDS = {
     "findings.remind_overdue": "Tells who comes next about overdue findings",
     "findings.sweep": "Brings the findings in line with what is so",
     "notify.deliver_pending": "Sends mail",
+    "notify.deliver_webhooks": "Calls people and tells other programs by webhook",
     "portal.watch": "Watches the duties on this page",
     "registry.escalate_acceptances": "Tells who is above about letters that nobody accepted",
     "registry.escalate_handovers": "Tells who is above about hand-overs that nobody signed",
