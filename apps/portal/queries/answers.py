@@ -1,7 +1,7 @@
 """Who answers for a system: exactly one person, and every step that led to the name."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from apps.common.clock import day_words, local_date, zone_named
 from apps.people.models import Absence, Person
 from apps.people.queries import Acting, Presence
 from apps.people.rules import is_role_address
-from apps.portal.queries.leads import Lead, leads_of
+from apps.portal.queries.leads import Lead, RuleLead, leads_of, rules_of
 from apps.registry.models import Nomination, OwnershipTerm, System
 from apps.registry.queries.acting import ActingOwner, Tried, acting_owners
 from apps.registry.rules import SCENARIO_DOMAIN, Scenario
@@ -127,20 +127,21 @@ class Answer:
         return self.person.phone
 
 
-def answer_for(system: System, scenario: Scenario | None = None) -> Answer:
+def answer_for(system: System, scenario: Scenario | None = None, *, by_rule: bool = True) -> Answer:
     """Who answers for one system; see answers_for."""
-    return answers_for([system], scenario)[0]
+    return answers_for([system], scenario, by_rule=by_rule)[0]
 
 
-def answers_for(systems: Sequence[System], scenario: Scenario | None = None) -> list[Answer]:
-    """Who answers for each system, in six queries at most whatever their number, ten where an owner is away and
+def answers_for(systems: Sequence[System], scenario: Scenario | None = None, *, by_rule: bool = True) -> list[Answer]:
+    """Who answers for each system, in seven queries at most whatever their number, eleven where an owner is away and
     none of their own people can act.
 
-    Without a scenario that is the owner, or who acts for them. With one it is the A of the scenario's row, or who
-    acts for them, if that is an active person who is here; else the acting owner; else the mandate holder. The
-    systems come with owner, the owner's deputy and line manager, and unit (`registry.queries.on_record`).
+    A response rule stands first. Without a scenario it is then the owner, or who acts for them. With one it is the A
+    of the scenario's row, or who acts for them, if that is an active person who is here; else the acting owner; else
+    the mandate holder. Without `by_rule` response rules are left out: who answers for the system, not who responds.
+    The systems come with owner, the owner's deputy and line manager, and unit (`registry.queries.on_record`).
     """
-    facts = _facts(systems, scenario)
+    facts = _facts(systems, scenario, by_rule=by_rule)
     return [_answer(system, scenario, facts) for system in systems]
 
 
@@ -150,6 +151,7 @@ class _Facts:
 
     terms: dict[int, list[OwnershipTerm]]
     nominations: dict[int, Nomination]
+    rules: dict[int, RuleLead]
     leads: dict[int, Lead]
     people: dict[UUID, Person]
     known_addresses: dict[str, Person]
@@ -158,14 +160,16 @@ class _Facts:
     owners: dict[int, ActingOwner]
 
 
-def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
+def _facts(systems: Sequence[System], scenario: Scenario | None, *, by_rule: bool) -> _Facts:
     ids = [system.pk for system in systems]
     terms: dict[int, list[OwnershipTerm]] = {}
     for term in OwnershipTerm.objects.filter(system__in=ids).order_by("period"):
         terms.setdefault(term.system_id, []).append(term)
     latest = Nomination.objects.filter(system__in=ids).order_by("system", "-created_at").distinct("system")
     leads = leads_of(ids, scenario) if scenario in SCENARIO_DOMAIN else {}
-    wanted = _people_named(terms.values(), leads.values())
+    rules = rules_of(ids, scenario) if by_rule else {}
+    wanted = _people_named(terms.values(), [*leads.values(), *rules.values()])
+    wanted |= {rule.deputy_id for rule in rules.values() if rule.deputy_id}
     addresses = {system.contact_given.strip().lower() for system in systems if "@" in system.contact_given}
     beside = Person.objects.select_related("deputy", "line_manager")
     people = list(beside.filter(Q(pk__in=wanted) | Q(email__in=addresses)))
@@ -175,6 +179,7 @@ def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
     return _Facts(
         terms=terms,
         nominations={n.system_id: n for n in latest.select_related("nominee")},
+        rules=rules,
         leads=leads,
         people={person.pk: person for person in people},
         known_addresses={person.email: person for person in people},
@@ -184,7 +189,7 @@ def _facts(systems: Sequence[System], scenario: Scenario | None) -> _Facts:
     )
 
 
-def _people_named(histories: Iterable[list[OwnershipTerm]], leads: Iterable[Lead]) -> set[UUID]:
+def _people_named(histories: Iterable[list[OwnershipTerm]], leads: Iterable[Lead | RuleLead]) -> set[UUID]:
     named = {lead.person_id for lead in leads if lead.person_id}
     for history in histories:
         named |= {term.person_id for term in history}
@@ -205,11 +210,14 @@ class _Chosen:
     party: str = ""
     acts_for: Person | None = None
     absence: Absence | None = None
+    # The deputy that a rule names.
+    deputy: Person | None = None
 
 
 def _answer(system: System, scenario: Scenario | None, facts: _Facts) -> Answer:
     steps: list[Step] = []
-    chosen = _lead(system, scenario, facts, steps) if scenario else None
+    chosen = _by_rule(system, facts, steps)
+    chosen = chosen or (_lead(system, scenario, facts, steps) if scenario else None)
     chosen = chosen or _owner_or_mandate(system, facts)
     led = chosen.basis == "lead"
     steps += _owner_steps(system, facts, chosen=chosen.basis in {system.owner_basis, "acting"})
@@ -241,7 +249,9 @@ def _answer(system: System, scenario: Scenario | None, facts: _Facts) -> Answer:
 
 
 def _deputy_of(chosen: _Chosen) -> Person | None:
-    """The deputy of the person who was meant, whoever acts for them today."""
+    """The deputy that the rule names, else of the person who was meant, whoever acts for them today."""
+    if _can_act(chosen.deputy) and chosen.deputy != chosen.person:
+        return chosen.deputy
     deputy = (chosen.acts_for or chosen.person).deputy
     return deputy if _can_act(deputy) else None
 
@@ -256,17 +266,34 @@ def _lead(system: System, scenario: Scenario, facts: _Facts, steps: list[Step]) 
     if lead.is_owner:
         steps.append(Step(True, f"{rule}, {lead.source}: the owner leads"))
         return None
-    person = facts.people.get(lead.person_id) if lead.person_id else None
-    party = lead.party or (person.display_name if person else "")
+    return _meant(f"{rule}, {lead.source}", lead.party, lead.person_id, facts, steps)
+
+
+def _by_rule(system: System, facts: _Facts, steps: list[Step]) -> _Chosen | None:
+    """Who leads by the response rule that stands; None where there is none, or nobody whom it names can."""
+    rule = facts.rules.get(system.pk)
+    if rule is None:
+        return None
+    chosen = _meant(rule.words, rule.party, rule.person_id, facts, steps)
+    if chosen is None:
+        return None
+    deputy = facts.people.get(rule.deputy_id) if rule.deputy_id else None
+    return replace(chosen, party=rule.party or "named by a rule", deputy=deputy)
+
+
+def _meant(label: str, seat: str, person_id: UUID | None, facts: _Facts, steps: list[Step]) -> _Chosen | None:
+    """The person whom a rule or the matrix names, or who acts for them; None where nobody can: the steps say why."""
+    person = facts.people.get(person_id) if person_id else None
+    party = seat or (person.display_name if person else "")
     if person is None:
-        steps.append(Step(False, f"{rule}, {lead.source}: the seat {party} is vacant"))
+        steps.append(Step(False, f"{label}: the seat {party} is vacant"))
         return None
     if not _can_act(person):
-        steps.append(Step(False, f"{rule}, {lead.source}: {person.display_name} is deactivated"))
+        steps.append(Step(False, f"{label}: {person.display_name} is deactivated"))
         return None
     acting = facts.presence.acting(person)
     named = person.display_name if party == person.display_name else f"{party}, {person.display_name},"
-    steps.append(Step(not acting.uncovered, f"{rule}, {lead.source}: {named} leads"))
+    steps.append(Step(not acting.uncovered, f"{label}: {named} leads"))
     steps += _acting_steps(acting)
     if acting.uncovered:
         return None

@@ -88,7 +88,7 @@ class SystemPage:
 
 def system_page(reader: Person, system: System, *, today: date) -> SystemPage:
     """A fixed number of queries, whatever the system has behind it."""
-    answer = answer_for(system)
+    answer = answer_for(system, by_rule=False)
     status = status_by_system([system.pk], today=today).get(system.pk)
     terms = list(OwnershipTerm.objects.filter(system=system).select_related("person").order_by("-period")[:20])
     latest = _told(trail_of_system(system, 4 * LATEST, reader=reader)) if may_read_trail(reader, system) else []
