@@ -1,7 +1,9 @@
 """Declaring: anyone says that something went wrong; one person leads from that moment; nothing on the way blocks it."""
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, IntegrityError, transaction
@@ -39,11 +41,12 @@ def declare(
     source: InboundSource | None = None,
     dedup_key: str = "",
     exercise: Exercise | None = None,
+    cause: uuid.UUID | None = None,
 ) -> Incident:
     """Say that something went wrong. One active person leads at once and is called; runbook and clocks are pinned.
 
     Works where no card can be worked out, where no runbook fits and where nobody says which system it is: the
-    fallback is a named person and is shown as such. The same alert of a source that is live already adds a line to
+    fallback is a named person and is shown as such. `cause`: the event that it follows from. The same alert of a source that is live already adds a line to
     it and returns it. Raises ValidationError for a missing title, or neither system nor words on what it is about;
     Refused before the first start.
     """
@@ -57,10 +60,13 @@ def declare(
         known = _known(source, values["dedup_key"])
         if known is not None:
             return _again(known, values["title"], now)
+        sent = _sent_before(form_token, actor)
+        if sent is not None:
+            return sent
         try:
             with transaction.atomic():
-                incident = Incident(system=system, source=source, exercise=exercise, **values)
-                return _declared(incident, str(severity), actor, now, fresh=left < TRIES - 1)
+                incident = Incident(system=system, source=source, exercise=exercise, form_token=form_token, **values)
+                return _declared(incident, str(severity), actor, now, fresh=left < TRIES - 1, cause=cause)
         except IntegrityError:
             if not left:
                 raise
@@ -72,6 +78,14 @@ def _visibility(system: System | None, wanted: str) -> str:
     if system is not None and system.restricted and wanted == Visibility.OPEN:
         return Visibility.RESTRICTED.value
     return str(wanted)
+
+
+def _sent_before(form_token: UUID | None, actor: Actor) -> Incident | None:
+    """What this form declared already. Raises Refused where somebody else sent it."""
+    same = Incident.objects.filter(form_token=form_token).first() if form_token else None
+    if same is not None and same.declared_by != by(actor):
+        raise Refused("This form was used already. Open it again and declare from there.")
+    return same
 
 
 def _known(source: InboundSource | None, dedup_key: str) -> Incident | None:
@@ -87,7 +101,9 @@ def _again(incident: Incident, title: str, now: datetime) -> Incident:
     return incident
 
 
-def _declared(incident: Incident, severity: str, actor: Actor, now: datetime, *, fresh: bool) -> Incident:
+def _declared(
+    incident: Incident, severity: str, actor: Actor, now: datetime, *, fresh: bool, cause: uuid.UUID | None
+) -> Incident:
     found = responder(incident.system, incident.scenario, now, fresh=fresh)
     incident.number = next_number(incident.mode)
     incident.code = f"{CODE_PREFIX[Mode(incident.mode)]}-{incident.number:04d}"
@@ -103,14 +119,16 @@ def _declared(incident: Incident, severity: str, actor: Actor, now: datetime, *,
             incident=incident, before=Severity.UNCLASSIFIED.value, after=severity, reason="Said when it was declared.",
             person=by(actor), at=now,
         )  # fmt: skip
-    _written(incident, found, actor, now)
+    _written(incident, found, actor, now, cause)
     for step in (begin_calling, *ALSO):
         _never_in_the_way(step, incident, now)
     sync_participants(incident)
     return incident
 
 
-def _written(incident: Incident, found: Responder, actor: Actor, now: datetime) -> None:
+def _written(
+    incident: Incident, found: Responder, actor: Actor, now: datetime, cause: uuid.UUID | None
+) -> None:
     words = incident.description or incident.title
     line(incident, Line.ALARM, f"Declared by {incident.declared_as}: {words}", now=now, person=by(actor))
     why = " Nobody whom the rules name could be reached, so this is a fallback." if found.is_fallback else ""
@@ -130,6 +148,7 @@ def _written(incident: Incident, found: Responder, actor: Actor, now: datetime) 
             fallback=incident.is_fallback,
         ),
         private={"declared_as": incident.declared_as},
+        cause=cause,
     )
 
 

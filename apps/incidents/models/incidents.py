@@ -62,6 +62,8 @@ class Incident(models.Model):
     declared_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="incidents_declared")
     declared_as = models.CharField(max_length=300)
     declared_at = models.DateTimeField()
+    # Of the form or the call that declared it: sent twice, it is still one incident.
+    form_token = models.UUIDField(null=True, blank=True, unique=True)
     via = models.CharField(
         max_length=12, choices=[(v.value, v.value.capitalize()) for v in Via], default=Via.PORTAL.value
     )
