@@ -217,6 +217,7 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.RUNBOOK_CHANGED: (Group.INCIDENTS, "changed the draft of a runbook"),
     Kind.RUNBOOK_DISCARDED: (Group.INCIDENTS, "discarded the draft of a runbook"),
     Kind.RUNBOOK_DRAFTED: (Group.INCIDENTS, "began a new version of a runbook"),
+    Kind.RUNBOOK_OWNED: (Group.INCIDENTS, "said who keeps a runbook"),
     Kind.RUNBOOK_PUBLISHED: (Group.INCIDENTS, "published a runbook"),
     Kind.RUNBOOK_RETIRED: (Group.INCIDENTS, "retired a runbook"),
     Kind.RUNBOOK_REVIEWED: (Group.INCIDENTS, "confirmed that a runbook is still right"),

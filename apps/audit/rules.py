@@ -197,6 +197,7 @@ class Kind(StrEnum):
     RUNBOOK_CHANGED = "runbook.changed"
     RUNBOOK_DISCARDED = "runbook.discarded"
     RUNBOOK_DRAFTED = "runbook.drafted"
+    RUNBOOK_OWNED = "runbook.owned"
     RUNBOOK_PUBLISHED = "runbook.published"
     RUNBOOK_RETIRED = "runbook.retired"
     RUNBOOK_REVIEWED = "runbook.reviewed"

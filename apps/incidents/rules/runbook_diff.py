@@ -83,18 +83,22 @@ def _pairs(before: Sequence[StepText], now: Sequence[StepText]) -> dict[int, int
 
 
 def _alike(one: StepText, other: StepText) -> float:
-    words = [f"{step.title} {step.instruction}".casefold().split() for step in (one, other)]
-    return SequenceMatcher(None, *words, autojunk=False).ratio()
+    old, new = (f"{step.title} {step.instruction}".casefold().split() for step in (one, other))
+    return SequenceMatcher[str](None, old, new, autojunk=False).ratio()
 
 
 def _moved(olds: list[int]) -> set[int]:
     """Those that stand elsewhere among the others: what is not part of the longest run that kept its order."""
     best: list[list[int]] = []
     for old in olds:
-        before = max((run for run in best if run[-1] < old), key=len, default=[])
-        best.append([*before, old])
-    kept = set(max(best, key=len, default=[]))
+        runs = [run for run in best if run[-1] < old]
+        best.append([*_longest(runs), old])
+    kept = set(_longest(best))
     return set(olds) - kept
+
+
+def _longest(runs: list[list[int]]) -> list[int]:
+    return max(runs, key=lambda run: len(run)) if runs else []
 
 
 def _fields(before: StepText, now: StepText) -> tuple[FieldChange, ...]:
