@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, IntegrityError, transaction
@@ -42,12 +41,14 @@ def declare(
     dedup_key: str = "",
     exercise: Exercise | None = None,
     cause: uuid.UUID | None = None,
+    form_token: uuid.UUID | None = None,
 ) -> Incident:
     """Say that something went wrong. One active person leads at once and is called; runbook and clocks are pinned.
 
     Works where no card can be worked out, where no runbook fits and where nobody says which system it is: the
-    fallback is a named person and is shown as such. `cause`: the event that it follows from. The same alert of a source that is live already adds a line to
-    it and returns it. Raises ValidationError for a missing title, or neither system nor words on what it is about;
+    fallback is a named person and is shown as such. The same alert of a source that is live already adds a line to
+    it and returns it; the same form, sent again by the same person, returns what it declared. `cause`: the event
+    that it follows from. Raises ValidationError for a missing title, or neither system nor words on what it is about;
     Refused before the first start.
     """
     values = {
@@ -80,7 +81,7 @@ def _visibility(system: System | None, wanted: str) -> str:
     return str(wanted)
 
 
-def _sent_before(form_token: UUID | None, actor: Actor) -> Incident | None:
+def _sent_before(form_token: uuid.UUID | None, actor: Actor) -> Incident | None:
     """What this form declared already. Raises Refused where somebody else sent it."""
     same = Incident.objects.filter(form_token=form_token).first() if form_token else None
     if same is not None and same.declared_by != by(actor):
