@@ -113,7 +113,8 @@ def _declared(
     incident.rule_id, incident.is_fallback, incident.card = found.rule_id, found.is_fallback, found.as_json()
     if severity != Severity.UNCLASSIFIED:
         incident.severity, incident.classified_at = severity, now
-    save_checked(incident, exclude=FROZEN)
+    # A token that another try of the same form just took is for the next try to find, not a fault of this one.
+    save_checked(incident, exclude=FROZEN | {"form_token"})
     LeadTerm.objects.create(incident=incident, person=found.lead, basis=found.basis, proposed_at=now)
     if incident.classified_at:
         SeverityChange.objects.create(
