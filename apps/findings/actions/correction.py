@@ -1,5 +1,6 @@
 """What is done about a finding: plan, finish, and have somebody else verify or reject it."""
 
+import uuid
 from datetime import date, datetime
 
 from django.db import transaction
@@ -26,9 +27,18 @@ from apps.people.models import Person
 
 @transaction.atomic
 def plan_action(
-    finding: Finding, *, what: str, person: Person, due_on: date, actor: Person, now: datetime
+    finding: Finding,
+    *,
+    what: str,
+    person: Person,
+    due_on: date,
+    actor: Person,
+    now: datetime,
+    cause: uuid.UUID | None = None,
 ) -> CorrectiveAction:
     """Say what one person does about a finding, and by when. The finding is in progress.
+
+    `cause` is the event that it follows from, where it follows from one.
 
     Raises Refused for a closed finding, without words, for a day that has passed, and for who can't be asked.
     """
@@ -55,6 +65,7 @@ def plan_action(
         actor,
         now,
         after={"action": action.pk, "person": person.audit_id, "due": due_on.isoformat()},
+        cause=cause,
     )
     return action
 
@@ -82,6 +93,7 @@ def _record(
     before: dict[str, object] | None = None,
     after: dict[str, object] | None = None,
     reason: str = "",
+    cause: uuid.UUID | None = None,
 ) -> object:
     return record(
         kind,
@@ -92,6 +104,7 @@ def _record(
         after=after,
         reason=reason,
         private={"action_person_name": action.person.display_name},
+        cause=cause,
     )
 
 

@@ -47,17 +47,22 @@ def raise_finding(
     unit: Unit | None = None,
     domain: GovernanceDomain | None = None,
     cause: uuid.UUID | None = None,
+    code: str = REPORTED,
+    due: date | None = None,
+    path: str = "",
+    told: bool = False,
 ) -> Finding:
     """A person reports what should not be so. The scope is a system, a unit, or (with neither) the organisation.
 
-    `cause` is the event that it follows from, where it follows from one.
+    `cause` is the event that it follows from, where it follows from one; `code` names the check where it is more than
+    a report; `due` stands instead of the day that follows from the severity; `told`: the person hears of it already.
 
     Raises Refused without a title or a remedy, and for a person who can't be asked.
     """
     person = held(person)
     require_active(person)
     finding = Finding(
-        code=REPORTED,
+        code=code,
         subject=str(uuid.uuid4()),
         source=Finding.Source.PERSON,
         level=Finding.Level.WARN,
@@ -68,16 +73,16 @@ def raise_finding(
         domain=domain,
         title=require_text(title, "Say what should not be so."),
         remedy=require_text(remedy, "Say what would put it right."),
-        path=f"/systems/{system.key}/" if system else "",
+        path=path or (f"/systems/{system.key}/" if system else ""),
         person=person,
         is_assigned=True,
         raised_by=actor,
         raised_at=now,
-        due_on=due_on(severity, now),
+        due_on=due or due_on(severity, now),
     )
     finding.full_clean()
     finding.save(force_insert=True)
-    if person.pk != actor.pk:
+    if person.pk != actor.pk and not told:
         _tell(finding, f"{actor.display_name} reported a finding. You put it right.", "raised", now)
     _record(Kind.FINDING_RAISED, finding, actor, now, after=_facts(finding), cause=cause)
     return finding

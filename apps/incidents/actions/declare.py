@@ -128,9 +128,7 @@ def _declared(
     return incident
 
 
-def _written(
-    incident: Incident, found: Responder, actor: Actor, now: datetime, cause: uuid.UUID | None
-) -> None:
+def _written(incident: Incident, found: Responder, actor: Actor, now: datetime, cause: uuid.UUID | None) -> None:
     words = incident.description or incident.title
     line(incident, Line.ALARM, f"Declared by {incident.declared_as}: {words}", now=now, person=by(actor))
     why = " Nobody whom the rules name could be reached, so this is a fallback." if found.is_fallback else ""

@@ -1,5 +1,6 @@
 """How an incident goes on: how bad it is, contained, resolved, closed; or it was none, or the same as another."""
 
+import uuid
 from datetime import datetime
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from apps.incidents.actions.common import (
     told,
 )
 from apps.incidents.actions.leads import end_lead, lead_again, move_on
+from apps.incidents.actions.reviews import begin_review
 from apps.incidents.models import Incident, IncidentStep, SeverityChange
 from apps.incidents.queries.responder import responder
 from apps.incidents.rules import (
@@ -119,7 +121,10 @@ def _refuse_uncontained(incident: Incident) -> None:
 def resolve(
     incident: Incident, *, resolution: str, actor: Person, now: datetime, version: int | None = None
 ) -> Incident:
-    """It is put right, and says how. Nobody is called any more. Raises Refused without words, or not contained yet."""
+    """It is put right, and says how. Nobody is called any more, and the review of a real one begins.
+
+    Raises Refused without words, or not contained yet.
+    """
     incident = locked_incident(incident, version=version)
     _refuse_unless(incident, (State.CONTAINED,))
     incident.resolution = _given(resolution, "Say how it was resolved.")
@@ -127,7 +132,8 @@ def resolve(
     save_incident(incident, "state", "resolved_at", "resolution", "update_due_at")
     stop_calling(incident, now)
     line(incident, Line.DECISION, f"Resolved: {incident.resolution}", now=now, person=actor)
-    _told(Kind.INCIDENT_RESOLVED, incident, actor, now, incident.resolution)
+    cause = _told(Kind.INCIDENT_RESOLVED, incident, actor, now, incident.resolution)
+    begin_review(incident, actor=actor, now=now, cause=cause)
     return incident
 
 
@@ -138,7 +144,8 @@ def close(incident: Incident, *, actor: Person, now: datetime, version: int | No
     Raises Refused with what is still open.
     """
     incident = locked_incident(incident, version=version)
-    _refuse_unless(incident, (State.IN_REVIEW,))
+    # What is rehearsed is reviewed in the report of its drill.
+    _refuse_unless(incident, (State.IN_REVIEW,) if incident.mode == Mode.REAL else (State.IN_REVIEW, State.RESOLVED))
     _refuse_unfinished(incident)
     incident.state, incident.closed_at = State.CLOSED, now
     save_incident(incident, "state", "closed_at")
@@ -151,16 +158,16 @@ def close(incident: Incident, *, actor: Person, now: datetime, version: int | No
 
 def open_ends(incident: Incident) -> list[str]:
     """What still stands in the way of closing, in words. Three queries."""
-    found = []
+    found: list[str] = []
+    if incident.mode != Mode.REAL:
+        return found
     review = getattr(incident, "review", None)
     if review is None or review.state == "open":
         found.append("The review is not signed.")
     elif review.state == "skipped" and review.signature.person_id == review.lead_id:
         found.append("Somebody other than the lead has to sign that no review is needed.")
     waiting = incident.clocks.exclude(state__in=[state.value for state in CLOCK_OVER])
-    if incident.mode == Mode.REAL:
-        found += [f"{clock.rule.title}: not decided." for clock in waiting.select_related("rule")]
-    return found
+    return found + [f"{clock.rule.title}: not decided." for clock in waiting.select_related("rule")]
 
 
 def _refuse_unfinished(incident: Incident) -> None:
@@ -275,8 +282,8 @@ def _plain(value: object) -> object:
     return value.key if isinstance(value, System) else value
 
 
-def _told(kind: Kind, incident: Incident, actor: Actor, now: datetime, reason: str = "") -> None:
-    record(kind, actor=actor, subject=incident_subject(incident), now=now, after=told(incident), reason=reason)
+def _told(kind: Kind, incident: Incident, actor: Actor, now: datetime, reason: str = "") -> uuid.UUID:
+    return record(kind, actor=actor, subject=incident_subject(incident), now=now, after=told(incident), reason=reason)
 
 
 def _given(text: str, or_else: str) -> str:
