@@ -190,7 +190,10 @@ class Incident(models.Model):
             pgtrigger.FSM(
                 name="incident_states",
                 field="state",
-                transitions=[(old.value, new.value) for old, after in rules.TRANSITIONS.items() for new in after],
+                transitions=[
+                    *((old.value, new.value) for old, after in rules.TRANSITIONS.items() for new in after),
+                    *((old.value, new.value) for old, new in rules.ENDS_WITH_DRILL),
+                ],
             ),
         )
 

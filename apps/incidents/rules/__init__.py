@@ -98,6 +98,8 @@ TRANSITIONS: dict[State, tuple[State, ...]] = {
     State.DISMISSED: (State.TRIAGE,),
     State.MERGED: (),
 }
+# What is rehearsed or tried out ends wherever it stands. The database refuses the same for a real one.
+ENDS_WITH_DRILL = ((State.ACTIVE, State.DISMISSED), (State.CONTAINED, State.DISMISSED), (State.RESOLVED, State.CLOSED))
 
 
 class Visibility(StrEnum):
@@ -116,6 +118,7 @@ class Dismissed(StrEnum):
     FALSE_POSITIVE = "false_positive"
     ACKNOWLEDGED_BY_USER = "acknowledged_by_user"
     OTHER = "other"
+    DRILL_OVER = "drill_over"
 
 
 class Via(StrEnum):
