@@ -57,6 +57,8 @@ app.conf.update(
         "findings.remind_overdue": {"task": "findings.remind_overdue", "schedule": crontab(minute=25)},
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},
         "directory.watch_cases": {"task": "directory.watch_cases", "schedule": crontab(minute=50)},
+        "incidents.settle_cards": {"task": "incidents.settle_cards", "schedule": crontab(minute="2-59/5")},
+        "incidents.recompute_cards": {"task": "incidents.recompute_cards", "schedule": crontab(minute=15, hour=1)},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
         "notify.deliver_webhooks": {"task": "notify.deliver_webhooks", "schedule": 10.0, "options": {"expires": 60}},
         # Old ones say nothing: a worker that comes back takes up today's.

@@ -58,6 +58,7 @@ FINDING_SOURCES = {
     "ownership": "apps.registry.queries.ownership.ownership_breaches",
     "raci": "apps.registry.queries.raci_checks.breaches",
     "runbooks": "apps.incidents.queries.runbooks.runbook_breaches",
+    "response": "apps.incidents.queries.card_findings.response_breaches",
     "watch": "apps.portal.queries.watch.watch_breaches",
 }
 IMPORT_MAX_BYTES = 50 * 1024 * 1024

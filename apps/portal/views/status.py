@@ -36,6 +36,8 @@ SWEEP_WORDS = {
     "directory.watch_cases": "Watches the cases of leavers",
     "findings.remind_overdue": "Tells who comes next about overdue findings",
     "findings.sweep": "Brings the findings in line with what is so",
+    "incidents.recompute_cards": "Works out every night who responds",
+    "incidents.settle_cards": "Works out who responds where a change left it undone",
     "notify.deliver_pending": "Sends mail",
     "notify.deliver_webhooks": "Calls people and tells other programs by webhook",
     "portal.watch": "Watches the duties on this page",
