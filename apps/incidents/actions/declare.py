@@ -14,6 +14,7 @@ from apps.common.saving import save_checked
 from apps.incidents.actions.calling import begin_calling
 from apps.incidents.actions.common import FROZEN, Line, by, incident_subject, line, next_number, sync_participants, told
 from apps.incidents.models import Exercise, InboundSource, Incident, LeadTerm, SeverityChange
+from apps.incidents.queries.inbound import live_of
 from apps.incidents.queries.responder import Responder, responder
 from apps.incidents.rules import CLASSIFY_WITHIN, CODE_PREFIX, Mode, Severity, Via, Visibility
 from apps.registry.models import System
@@ -58,9 +59,9 @@ def declare(
         "visibility": _visibility(system, visibility),
     }  # fmt: skip
     for left in reversed(range(TRIES)):
-        known = _known(source, values["dedup_key"])
+        known = live_of(source, [values["dedup_key"]])
         if known is not None:
-            return _again(known, values["title"], now)
+            return _again(known, values["title"], actor, now)
         sent = _sent_before(form_token, actor)
         if sent is not None:
             return sent
@@ -89,16 +90,11 @@ def _sent_before(form_token: uuid.UUID | None, actor: Actor) -> Incident | None:
     return same
 
 
-def _known(source: InboundSource | None, dedup_key: str) -> Incident | None:
-    if source is None or not dedup_key:
-        return None
-    same = Incident.objects.filter(source=source, dedup_key=dedup_key)
-    return same.filter(state__in=["reported", "triage", "active", "contained"]).first()
-
-
 @transaction.atomic
-def _again(incident: Incident, title: str, now: datetime) -> Incident:
-    line(incident, Line.ALARM, f"Reported again: {title}", now=now)
+def _again(incident: Incident, title: str, actor: Actor, now: datetime) -> Incident:
+    words = f"Reported again: {title}"
+    line(incident, Line.ALARM, words, now=now)
+    record(Kind.INCIDENT_NOTED, actor=actor, subject=incident_subject(incident), now=now, private={"text": words})
     return incident
 
 
@@ -113,8 +109,8 @@ def _declared(
     incident.rule_id, incident.is_fallback, incident.card = found.rule_id, found.is_fallback, found.as_json()
     if severity != Severity.UNCLASSIFIED:
         incident.severity, incident.classified_at = severity, now
-    # A token that another try of the same form just took is for the next try to find, not a fault of this one.
-    save_checked(incident, exclude=FROZEN | {"form_token"})
+    # What another try of the same form or alert just took is for the next try to find, not a fault of this one.
+    save_checked(incident, exclude=FROZEN | {"form_token", "dedup_key"})
     LeadTerm.objects.create(incident=incident, person=found.lead, basis=found.basis, proposed_at=now)
     if incident.classified_at:
         SeverityChange.objects.create(
