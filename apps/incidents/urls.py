@@ -1,6 +1,22 @@
 """URLs of incidents, runbooks, drills and legal clocks. One list; a topic keeps its lines together."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from apps.incidents.views import runbooks, steps
 
 app_name = "incidents"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("runbooks/", runbooks.runbooks, name="runbooks"),
+    path("runbooks/new/", runbooks.runbook_new, name="runbook_new"),
+    path("runbooks/<slug:runbook_key>/", runbooks.runbook, name="runbook"),
+    path("runbooks/<slug:runbook_key>/edit/", runbooks.runbook_edit, name="runbook_edit"),
+    path("runbooks/<slug:runbook_key>/publish/", runbooks.runbook_publish, name="runbook_publish"),
+    path("runbooks/<slug:runbook_key>/discard/", runbooks.runbook_discard, name="runbook_discard"),
+    path("runbooks/<slug:runbook_key>/review/", runbooks.runbook_review, name="runbook_review"),
+    path("runbooks/<slug:runbook_key>/owner/", runbooks.runbook_owner, name="runbook_owner"),
+    path("runbooks/<slug:runbook_key>/retire/", runbooks.runbook_retire, name="runbook_retire"),
+    path("runbooks/<slug:runbook_key>/versions/<int:number>/", runbooks.runbook_version, name="runbook_version"),
+    path("<str:code>/steps/<int:order>/", steps.step, name="step"),
+    path("<str:code>/steps/", steps.steps_add, name="steps_add"),
+    path("<str:code>/evidence-waiver/", steps.freeze_waiver, name="freeze_waiver"),
+]
