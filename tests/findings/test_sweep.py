@@ -203,7 +203,17 @@ def test_the_task_fails_where_a_check_cannot_be_read(cast: Cast, settings: Any) 
 def test_each_source_of_the_settings_is_a_function_that_looks(cast: Cast, settings: Any) -> None:
     from apps.findings.sources import all_sources
 
-    assert sorted(all_sources()) == ["attestations", "charter", "cover", "delivery", "ownership", "raci", "watch"]
+    assert sorted(all_sources()) == [
+        "attestations",
+        "charter",
+        "cover",
+        "delivery",
+        "ownership",
+        "raci",
+        "response",
+        "runbooks",
+        "watch",
+    ]
     for source in all_sources().values():
         assert all(isinstance(one, Breach) for one in source(NOW))
 

@@ -68,7 +68,7 @@ def test_one_statement_reads_it_all(cast: Cast) -> None:
     ClockRule.objects.all().update(replaced_at=NOW)
     a_clock("GDPR-33", scenarios=[DATA], amount=72, unit="h")
     a_clock("PROPOSED", status="proposed")
-    a_clock("NOT-US", applies=False)
+    a_clock("NOT-US", applies=False, applies_reason="We are no bank.", applies_at=NOW)
     a_clock("COST", scenarios=["cost-spike"])
     a_clock("HIGH", regulatory_classes=["high_risk"])
     settle()
