@@ -1,0 +1,221 @@
+"""The watchman of legal clocks: reminds at 50, 75 and 90 percent and in the last hour, and says what was missed."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
+
+from apps.audit.actions import Entry, record_many
+from apps.audit.rules import SCHEDULER, Kind
+from apps.common.errors import Refused
+from apps.incidents.actions.clocks import clock_body, open_clocks
+from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, sync_participants
+from apps.incidents.models import Incident, IncidentClock, TimelineEntry
+from apps.incidents.queries.clocks import deciding, moment_words
+from apps.incidents.rules import CLOCK_OVER, LIVE, ClockState, Mode
+from apps.incidents.rules.clocks import ALERT_WORDS, MISSED
+from apps.notify.actions import Note, enqueue_many
+from apps.people.models import Person
+
+log = structlog.get_logger(__name__)
+# As many at once: what is left is taken up a minute later.
+BATCH = 500
+# A declared incident whose clocks could not be opened gets them within this time.
+CATCH_UP = timedelta(days=2)
+# Said once that nobody assessed it in time.
+ASKED_AGAIN = 1
+
+
+def watch_clocks(*, now: datetime) -> int:
+    """Everything that time brings: clocks that were not opened, deciders who left, missed ones, reminders."""
+    return sum(step(now=now) for step in (catch_up, pass_on, mark_missed, alert, ask_again))
+
+
+def catch_up(*, now: datetime) -> int:
+    """Open the clocks of incidents where that failed, or where a system became known. Returns how many incidents."""
+    rows = Incident.objects.filter(
+        mode__in=[Mode.REAL.value, Mode.DRILL.value], state__in=[state.value for state in LIVE],
+        declared_at__gt=now - CATCH_UP, clocks=None,
+    )  # fmt: skip
+    done = 0
+    for incident in rows.order_by("pk")[:BATCH]:
+        try:
+            with transaction.atomic():
+                found = locked_incident(incident)
+                open_clocks(found, now)
+                sync_participants(found)
+                done += found.clocks.exists()
+        except (DatabaseError, Refused):
+            log.exception("clocks.not_opened", incident=incident.code)
+    return done
+
+
+@transaction.atomic
+def pass_on(*, now: datetime) -> int:
+    """Clocks of deciders who left go to who decides for the seat now. Returns how many."""
+    rows = _locked(Q(decides__is_active=False), over=False)
+    if not rows:
+        return 0
+    by_seat = deciding({clock.rule.decides_id for clock in rows}, now)
+    for clock in rows:
+        by = by_seat[clock.rule.decides_id]
+        clock.decides, clock.deputy = by.person, by.deputy
+    IncidentClock.objects.bulk_update(rows, ["decides", "deputy"])
+    _events(Kind.CLOCK_PASSED_ON, rows, now)
+    enqueue_many(
+        [
+            Note(
+                f"clock:{clock.pk}:passed:{clock.decides_id}", clock.decides,
+                f"{clock.incident.prefix}{clock.incident.code}: you decide on {clock.rule.law}",
+                "Who decided has left the organisation.", _path(clock), urgent=_is_real(clock),
+            )
+            for clock in rows
+        ],
+        now=now,
+    )  # fmt: skip
+    for incident in {clock.incident_id: clock.incident for clock in rows}.values():
+        sync_participants(incident)
+    return len(rows)
+
+
+@transaction.atomic
+def mark_missed(*, now: datetime) -> int:
+    """Clocks whose time is over are missed, with a line, an event and a message each. Returns how many."""
+    rows = _locked(Q(state=ClockState.RUNNING.value, due_at__lt=now))
+    if not rows:
+        return 0
+    for clock in rows:
+        clock.state, clock.alerted = ClockState.MISSED.value, MISSED
+    IncidentClock.objects.bulk_update(rows, ["state", "alerted"])
+    TimelineEntry.objects.bulk_create(
+        TimelineEntry(
+            incident=clock.incident, kind=Line.ALARM, at=now, written_at=now,
+            text=f"{clock.rule.law}: the deadline of {moment_words(clock.due_at)} has passed.",
+        )
+        for clock in rows
+    )  # fmt: skip
+    _events(Kind.CLOCK_MISSED, rows, now)
+    enqueue_many([note for clock in rows for note in _notes(clock, MISSED)], now=now)
+    return len(rows)
+
+
+# The latest reminder whose time has come after the last one given; the same order as rules.clocks.alert_moments.
+_DUE_SQL = """
+WITH given AS (
+    SELECT c.id, c.alerted, v.level, v.at
+    FROM incidents_incidentclock c CROSS JOIN LATERAL (VALUES
+        (50, c.anchor_at + (c.due_at - c.anchor_at) * 0.5), (75, c.anchor_at + (c.due_at - c.anchor_at) * 0.75),
+        (90, c.anchor_at + (c.due_at - c.anchor_at) * 0.9),
+        (99, CASE WHEN c.due_at - c.anchor_at > interval '1 hour' THEN c.due_at - interval '1 hour' END)
+    ) AS v(level, at)
+    WHERE c.state = 'running' AND c.due_at >= %(now)s AND v.at IS NOT NULL)
+SELECT DISTINCT ON (g.id) g.id, g.level FROM given g
+LEFT JOIN given last ON last.id = g.id AND last.level = g.alerted
+WHERE g.at <= %(now)s AND (last.id IS NULL OR (g.at, g.level) > (last.at, last.level))
+ORDER BY g.id, g.at DESC, g.level DESC LIMIT %(most)s
+"""
+
+
+@transaction.atomic
+def alert(*, now: datetime) -> int:
+    """Remind who decides, their deputy and the lead, each stage once. Returns how many clocks."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_SQL, {"now": now, "most": BATCH})
+        levels: dict[int, int] = dict(cursor.fetchall())
+    if not levels:
+        return 0
+    rows = _locked(Q(pk__in=levels, state=ClockState.RUNNING.value))
+    for clock in rows:
+        clock.alerted = levels[clock.pk]
+    IncidentClock.objects.bulk_update(rows, ["alerted"])
+    enqueue_many([note for clock in rows for note in _notes(clock, clock.alerted)], now=now)
+    return len(rows)
+
+
+@transaction.atomic
+def ask_again(*, now: datetime) -> int:
+    """Duties that nobody assessed in time: one more message a person and incident. Returns how many duties."""
+    waits = Q(state=ClockState.NOT_ASSESSED.value, assess_by__lt=now, alerted=0)
+    rows = _locked(waits & Q(incident__state__in=[state.value for state in LIVE]))
+    if not rows:
+        return 0
+    for clock in rows:
+        clock.alerted = ASKED_AGAIN
+    IncidentClock.objects.bulk_update(rows, ["alerted"])
+    told: dict[tuple[int, UUID], tuple[Incident, Person, list[IncidentClock]]] = {}
+    for clock in rows:
+        for person in _people(clock):
+            told.setdefault((clock.incident_id, person.pk), (clock.incident, person, []))[2].append(clock)
+    enqueue_many([_late_assessment(*one) for one in told.values()], now=now)
+    for incident, clocks in _by_incident(rows):
+        laws = ", ".join(clock.rule.law for clock in clocks)
+        line(incident, Line.ALARM, f"Nobody has said in time whether it has to be reported: {laws}.", now=now)
+    return len(rows)
+
+
+def _by_incident(rows: list[IncidentClock]) -> list[tuple[Incident, list[IncidentClock]]]:
+    found: dict[int, tuple[Incident, list[IncidentClock]]] = {}
+    for clock in rows:
+        found.setdefault(clock.incident_id, (clock.incident, []))[1].append(clock)
+    return list(found.values())
+
+
+def _late_assessment(incident: Incident, person: Person, clocks: list[IncidentClock]) -> Note:
+    laws = "\n".join(f"{clock.rule.law}, {clock.rule.title}" for clock in clocks)
+    return Note(
+        f"clock-assess:{incident.pk}:{person.pk}:{min(clock.pk for clock in clocks)}",
+        person,
+        f"{incident.prefix}{incident.code}: nobody has said whether it has to be reported",
+        f"The time to say so is over. Start the clock, or sign that it is not reportable.\n\n{laws}",
+        f"{incident.path}clocks/",
+        urgent=incident.mode == Mode.REAL,
+    )
+
+
+def _locked(wanted: Q, *, over: bool | None = None) -> list[IncidentClock]:
+    """The clocks, locked; one that somebody decides about at this moment is left for the next minute."""
+    rows = IncidentClock.objects.filter(wanted)
+    if over is False:
+        rows = rows.exclude(state__in=[state.value for state in CLOCK_OVER])
+    rows = rows.select_related("incident__lead", "rule", "decides", "deputy").order_by("pk")
+    return list(rows.select_for_update(no_key=True, of=("self",), skip_locked=True)[:BATCH])
+
+
+def _people(clock: IncidentClock) -> list[Person]:
+    people = {person.pk: person for person in (clock.decides, clock.deputy, clock.incident.lead) if person is not None}
+    return list(people.values())
+
+
+def _notes(clock: IncidentClock, level: int) -> list[Note]:
+    """Which deadline it is about stands in the key, so that a corrected one is reminded of anew."""
+    due = clock.due_at
+    stamp = f"{due:%Y%m%d%H%M%S}" if due else ""
+    words = (
+        f"{clock.rule.law}, {clock.rule.title}. Deadline: {moment_words(due)}. {clock.decides.display_name} decides. "
+        "Govportal files nothing: submit it yourself, then note the reference."
+    )
+    return [
+        Note(
+            f"clock:{clock.pk}:{stamp}:{level}:{person.pk}", person,
+            f"{clock.incident.code}, {clock.rule.law}: {ALERT_WORDS[level]}", words, _path(clock), urgent=True,
+        )
+        for person in _people(clock)
+    ]  # fmt: skip
+
+
+def _path(clock: IncidentClock) -> str:
+    return f"{clock.incident.path}clocks/{clock.pk}/"
+
+
+def _is_real(clock: IncidentClock) -> bool:
+    return clock.incident.mode == Mode.REAL
+
+
+def _events(kind: Kind, rows: list[IncidentClock], now: datetime) -> None:
+    record_many(
+        [Entry(kind, incident_subject(clock.incident), after=clock_body(clock)) for clock in rows],
+        actor=SCHEDULER,
+        now=now,
+    )

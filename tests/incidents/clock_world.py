@@ -1,0 +1,56 @@
+"""Incidents with legal clocks, for tests."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from apps.incidents.actions.clocks import open_clocks
+from apps.incidents.actions.common import sync_participants
+from apps.incidents.actions.declare import declare
+from apps.incidents.models import ClockRule, Incident, IncidentClock
+from apps.incidents.models.learning import Exercise
+from apps.people.rules import Confirmation
+from tests.factories import a_system
+from tests.incidents.world import settle
+
+# A Friday in Berlin, 10:14.
+NOW = datetime(2026, 11, 20, 9, 14, tzinfo=UTC)
+
+
+def rule(key: str) -> ClockRule:
+    """The version in use."""
+    return ClockRule.objects.get(key=key, replaced_at=None)
+
+
+def with_clocks(cast: Any, *, now: datetime = NOW, **more: Any) -> Incident:
+    """A real incident of Ada's system, with the duties that may matter."""
+    system = more.pop("system", None) or a_system(cast, owner=cast.ada, regulatory_class="high_risk")
+    settle()
+    more.setdefault("scenario", "data-access")
+    incident = declare(title="It read letters of others", system=system, actor=cast.dov, now=now, **more)
+    if not incident.clocks.exists():
+        open_clocks(incident, now)
+        sync_participants(incident)
+    return incident
+
+
+def clock(incident: Incident, key: str) -> IncidentClock:
+    """The clock of a rule, as it is in the database."""
+    return IncidentClock.objects.select_related("incident__lead", "rule", "decides").get(
+        incident=incident, rule__key=key
+    )
+
+
+def signed(cast: Any, person: Any, now: datetime) -> dict[str, Any]:
+    """What a signature needs."""
+    return {
+        "declared_true": True, "typed_name": person.display_name, "confirmation": Confirmation("password", now),
+        "actor": person, "now": now,
+    }  # fmt: skip
+
+
+def a_drill(cast: Any, now: datetime = NOW) -> Exercise:
+    """A drill that runs."""
+    return Exercise.objects.create(
+        code="EX-0001", type="tabletop", title="Data leaves", scenario="data-access", objectives=["Who decides"],
+        facilitator=cast.mara, planned_at=now, state="running", created_by=cast.mara, created_at=now, started_at=now,
+    )  # fmt: skip

@@ -1,0 +1,164 @@
+"""The watchman of legal clocks: reminders once each, missed deadlines, what was not assessed, who left."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.audit.models import AuditEvent
+from apps.incidents.actions import clock_watch
+from apps.incidents.actions.clock_watch import alert, ask_again, catch_up, mark_missed, pass_on, watch_clocks
+from apps.incidents.actions.clocks import correct_anchor, decide_not_reportable, start_clock
+from apps.incidents.models import IncidentClock
+from apps.incidents.rules.clocks import alert_due
+from apps.notify.models import Message
+from apps.people.actions import deactivate_person, seat_person
+from tests.factories import a_system
+from tests.incidents.clock_world import NOW, a_drill, clock, signed, with_clocks
+from tests.incidents.world import settle
+
+pytestmark = pytest.mark.django_db
+
+
+def running(cast: Any, key: str = "GDPR-33", **more: Any) -> IncidentClock:
+    incident = with_clocks(cast)
+    return start_clock(
+        clock(incident, key), anchor_at=NOW, reason="Letters were read.", actor=cast.lea, now=NOW, **more
+    )
+
+
+def reminders() -> list[tuple[str, str]]:
+    rows = Message.objects.filter(key__startswith="clock:").order_by("key")
+    return [(mail.subject.split(": ")[-1], mail.recipient.email.split("@")[0]) for mail in rows]
+
+
+def test_each_reminder_comes_once_to_decider_deputy_and_lead(cast: Any) -> None:
+    made = running(cast)
+    to = {"lea", "mara", made.incident.lead.email.split("@")[0]}
+    stages = [(36, "half of the time is over"), (54, "three quarters of the time are over")]
+    stages += [(64.8, "nine tenths of the time are over"), (71, "one hour is left")]
+    said: list[str] = []
+    for hours, words in stages:
+        at = NOW + timedelta(hours=hours)
+        assert alert(now=at - timedelta(seconds=1)) == 0
+        assert [alert(now=at), alert(now=at + timedelta(minutes=1))] == [1, 0]
+        said.append(words)
+        assert {who for stage, who in reminders() if stage == words} == to
+    assert len(reminders()) == 4 * len(to)
+    assert set(Message.objects.filter(key__startswith="clock:").values_list("urgent", flat=True)) == {True}
+
+
+def test_after_a_pause_only_the_latest_is_said(cast: Any) -> None:
+    running(cast)
+    assert alert(now=NOW + timedelta(hours=70)) == 1
+    assert {stage for stage, _ in reminders()} == {"nine tenths of the time are over"}
+
+
+def test_a_short_clock_is_reminded_in_the_order_of_time(cast: Any) -> None:
+    running(cast, "DORA-INI", cap_at=NOW)  # four hours
+    for hours in (2, 3, 3.6):
+        alert(now=NOW + timedelta(hours=hours))
+    stages = {stage for stage, _ in reminders()}
+    assert stages == {"half of the time is over", "one hour is left", "nine tenths of the time are over"}
+
+
+@pytest.mark.parametrize("hours", [1, 4, 10, 72])
+@pytest.mark.parametrize("alerted", [0, 50, 75, 90, 99])
+def test_the_statement_agrees_with_the_rule(cast: Any, hours: int, alerted: int) -> None:
+    made = running(cast)
+    due = NOW + timedelta(hours=hours)
+    IncidentClock.objects.filter(pk=made.pk).update(due_at=due, alerted=alerted)
+    for part in range(0, 100, 7):
+        now = NOW + (due - NOW) * part / 100
+        with connection.cursor() as cursor:
+            cursor.execute(clock_watch._DUE_SQL, {"now": now, "most": 10})
+            found = dict(cursor.fetchall())
+        assert found.get(made.pk, 0) == alert_due(NOW, due, alerted, now)
+
+
+def test_a_corrected_deadline_is_reminded_of_anew(cast: Any) -> None:
+    made = running(cast)
+    alert(now=NOW + timedelta(hours=40))
+    at = NOW + timedelta(hours=40)
+    correct_anchor(made, anchor_at=NOW - timedelta(hours=2), reason="Earlier", actor=cast.lea, now=at)
+    assert alert(now=at) == 1
+    assert len(reminders()) == 6
+
+
+def test_a_missed_deadline_is_said_once(cast: Any) -> None:
+    made = running(cast)
+    due = NOW + timedelta(hours=72)
+    assert mark_missed(now=due) == 0  # until the last moment it is in time
+    late = due + timedelta(seconds=1)
+    assert [mark_missed(now=late), mark_missed(now=late)] == [1, 0]
+    made.refresh_from_db()
+    assert (made.state, made.alerted) == ("missed", 100)
+    event = AuditEvent.objects.get(kind="clock.missed")
+    assert event.subject_id == made.incident.code
+    text = made.incident.timeline.order_by("-pk").first().text
+    assert text == "GDPR Art. 33(1): the deadline of Mon 23 Nov, 10:14 has passed."
+    assert {stage for stage, _ in reminders()} == {"the deadline has passed"}
+    settle()
+
+
+def test_what_is_decided_is_left_alone(cast: Any) -> None:
+    made = running(cast)
+    by = signed(cast, cast.lea, NOW)
+    decide_not_reportable(list(made.incident.clocks.all()), reason="Test data", **by)
+    sent = Message.objects.count()
+    for hours in (20, 36, 71, 80):
+        assert watch_clocks(now=NOW + timedelta(hours=hours)) == 0
+    assert Message.objects.count() == sent
+
+
+def test_a_correction_takes_a_missed_one_back(cast: Any) -> None:
+    made = running(cast)
+    late = NOW + timedelta(hours=73)
+    mark_missed(now=late)
+    made = correct_anchor(made, anchor_at=NOW + timedelta(hours=5), reason="Known later", actor=cast.lea, now=late)
+    assert made.state == "running"
+    assert mark_missed(now=late) == 0
+
+
+def test_what_nobody_assessed_in_time_is_asked_again_once(cast: Any) -> None:
+    incident = with_clocks(cast)
+    at = NOW + timedelta(hours=6, seconds=1)
+    # Four hours of DORA, 24 of NIS2, the CRA and California, 36 of the bank regulators leave less than six.
+    waits = {"DORA-INI", "NIS2-24", "CRA-EW", "CA-SB53-24"}
+    assert ask_again(now=at) == len(waits)
+    assert set(incident.clocks.filter(alerted=1).values_list("rule__key", flat=True)) == waits
+    assert ask_again(now=at) == 0
+    words = incident.timeline.filter(kind="alarm").order_by("-pk").first().text
+    assert words.startswith("Nobody has said in time whether it has to be reported: ")
+    mails = Message.objects.filter(key__startswith="clock-assess:")
+    assert {mail.recipient for mail in mails} == {cast.lea, cast.cleo, cast.mara}
+
+
+def test_clocks_that_could_not_be_opened_are_opened_later(cast: Any) -> None:
+    incident = with_clocks(cast, scenario="cost-spike")
+    assert incident.clocks.count() == 0
+    type(incident).objects.filter(pk=incident.pk).update(scenario="data-access", version=incident.version + 1)
+    assert [catch_up(now=NOW), catch_up(now=NOW)] == [1, 0]
+    assert incident.clocks.count() == 20
+
+
+def test_who_left_is_replaced(cast: Any) -> None:
+    made = running(cast)
+    seat_person("legal", cast.nils, actor=cast.mara, now=NOW)
+    cast.lea.refresh_from_db()
+    deactivate_person(cast.lea, actor=cast.mara, now=NOW)
+    assert pass_on(now=NOW) == IncidentClock.objects.filter(decides=cast.nils).count() > 10
+    made.refresh_from_db()
+    assert made.decides == cast.nils
+    assert pass_on(now=NOW) == 0
+    assert AuditEvent.objects.filter(kind="clock.passed_on").count() == IncidentClock.objects.filter(
+        decides=cast.nils
+    ).count()  # fmt: skip
+
+
+def test_a_drill_is_never_missed(cast: Any) -> None:
+    system = a_system(cast, owner=cast.ada)
+    drill = with_clocks(cast, mode="drill", exercise=a_drill(cast), system=system)
+    assert mark_missed(now=NOW + timedelta(days=100)) == 0
+    assert set(drill.clocks.values_list("state", flat=True)) == {"not_assessed"}
