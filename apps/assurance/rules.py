@@ -38,6 +38,7 @@ WORDS: dict[Kind, tuple[Group, str]] = {
     Kind.ABSENCE_IMPORTED: (Group.PEOPLE, "took absences over from a calendar"),
     Kind.ABSENCE_RECORDED: (Group.PEOPLE, "recorded an absence"),
     Kind.ACKNOWLEDGEMENT_EXPIRED: (Group.INCIDENTS, "found that the acknowledgement had run out"),
+    Kind.ACKNOWLEDGEMENT_SNOOZED: (Group.INCIDENTS, "put the next acknowledgement off"),
     Kind.API_TOKEN_ISSUED: (Group.ACCESS, "issued a token"),
     Kind.API_TOKEN_REVOKED: (Group.ACCESS, "revoked a token"),
     Kind.ATTESTATION_ACCEPTED: (Group.ATTESTATIONS, "accepted the attestation"),

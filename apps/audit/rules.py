@@ -18,6 +18,7 @@ class Kind(StrEnum):
     ABSENCE_IMPORTED = "absence.imported"
     ABSENCE_RECORDED = "absence.recorded"
     ACKNOWLEDGEMENT_EXPIRED = "acknowledgement.expired"
+    ACKNOWLEDGEMENT_SNOOZED = "acknowledgement.snoozed"
     API_TOKEN_ISSUED = "api.token.issued"
     API_TOKEN_REVOKED = "api.token.revoked"
     ATTESTATION_ACCEPTED = "attestation.accepted"

@@ -69,6 +69,12 @@ def by(actor: Actor) -> Person | None:
     return actor if isinstance(actor, Person) else None
 
 
+def is_human(actor: Actor) -> bool:
+    """Whether a human acts, and neither a part of the portal nor a service account."""
+    person = by(actor)
+    return person is not None and person.kind == Person.Kind.HUMAN
+
+
 # Who takes part: declared it, leads or led it, was called, has a task, facilitates; who answers for the system and
 # their deputy unless it is privileged; then the legal seat.
 _TAKING_PART = """

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.db import DatabaseError, IntegrityError, transaction
@@ -15,6 +16,7 @@ from apps.incidents.actions.calling import begin_calling
 from apps.incidents.actions.common import FROZEN, Line, by, incident_subject, line, next_number, sync_participants, told
 from apps.incidents.models import Exercise, InboundSource, Incident, LeadTerm, SeverityChange
 from apps.incidents.queries.inbound import live_of
+from apps.incidents.queries.paging import plan_for
 from apps.incidents.queries.responder import Responder, responder
 from apps.incidents.rules import CLASSIFY_WITHIN, CODE_PREFIX, Mode, Severity, Via, Visibility
 from apps.registry.models import System
@@ -107,6 +109,7 @@ def _declared(
     incident.declared_by, incident.declared_at, incident.classify_by = by(actor), now, now + CLASSIFY_WITHIN
     incident.lead, incident.owner, incident.basis = found.lead, found.owner, found.basis
     incident.rule_id, incident.is_fallback, incident.card = found.rule_id, found.is_fallback, found.as_json()
+    incident.plan = plan_for(incident.system, incident.scenario).as_json()
     if severity != Severity.UNCLASSIFIED:
         incident.severity, incident.classified_at = severity, now
     # What another try of the same form or alert just took is for the next try to find, not a fault of this one.
@@ -117,19 +120,20 @@ def _declared(
             incident=incident, before=Severity.UNCLASSIFIED.value, after=severity, reason="Said when it was declared.",
             person=by(actor), at=now,
         )  # fmt: skip
-    _written(incident, found, actor, now, cause)
-    for step in (begin_calling, *ALSO):
-        _never_in_the_way(step, incident, now)
+    event = _written(incident, found, actor, now, cause)
+    _never_in_the_way(partial(begin_calling, cause=event), incident, now, name="call somebody")
+    for step in ALSO:
+        _never_in_the_way(step, incident, now, name=step.__name__.replace("_", " "))
     sync_participants(incident)
     return incident
 
 
-def _written(incident: Incident, found: Responder, actor: Actor, now: datetime, cause: uuid.UUID | None) -> None:
+def _written(incident: Incident, found: Responder, actor: Actor, now: datetime, cause: uuid.UUID | None) -> uuid.UUID:
     words = incident.description or incident.title
     line(incident, Line.ALARM, f"Declared by {incident.declared_as}: {words}", now=now, person=by(actor))
     why = " Nobody whom the rules name could be reached, so this is a fallback." if found.is_fallback else ""
     line(incident, Line.FACT, f"{found.lead.display_name} leads the response.{why}", now=now)
-    record(
+    return record(
         Kind.INCIDENT_DECLARED,
         actor=actor,
         subject=incident_subject(incident),
@@ -152,12 +156,13 @@ def _written(incident: Incident, found: Responder, actor: Actor, now: datetime, 
 ALSO: list[Callable[[Incident, datetime], None]] = []
 
 
-def _never_in_the_way(step: Callable[[Incident, datetime], None], incident: Incident, now: datetime) -> None:
+def _never_in_the_way(
+    step: Callable[[Incident, datetime], None], incident: Incident, now: datetime, *, name: str
+) -> None:
     """A step in a savepoint of its own: what it could not do stands in the timeline, with what to do instead."""
     try:
         with transaction.atomic():
             step(incident, now)
     except (DatabaseError, Refused, LookupError, ValueError) as error:
-        log.exception("declare.step_failed", step=step.__name__, incident=incident.code)
-        words = step.__name__.replace("_", " ")
-        line(incident, Line.ALARM, f"Could not {words} ({type(error).__name__}). See to it by hand.", now=now)
+        log.exception("declare.step_failed", step=name, incident=incident.code)
+        line(incident, Line.ALARM, f"Could not {name} ({type(error).__name__}). See to it by hand.", now=now)

@@ -10,11 +10,12 @@ from django.db.models import Q, QuerySet
 from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import NotAllowed, Refused
-from apps.incidents.actions.calling import call_next, hush
+from apps.incidents.actions.calling import answer_pages, call_next, hush
 from apps.incidents.actions.common import (
     Line,
     by,
     incident_subject,
+    is_human,
     line,
     locked_incident,
     save_incident,
@@ -23,7 +24,7 @@ from apps.incidents.actions.common import (
 )
 from apps.incidents.models import Incident, LeadHandover, LeadTerm, ResponseRule
 from apps.incidents.queries.responder import responder
-from apps.incidents.rules import OPEN, Severity, State
+from apps.incidents.rules import OPEN, PageState, Severity, State
 from apps.notify.actions import enqueue
 from apps.people.actions import held
 from apps.people.models import Person
@@ -73,9 +74,11 @@ def take_lead(
     _refuse_over(incident)
     person = held(person)
     _refuse_unable(person)
+    if incident.exercise is not None and incident.exercise.facilitator_id == person.pk:
+        raise Refused("Who facilitates a drill does not lead its response.")
     term = running_term(incident)
     if term.person_id == person.pk and term.accepted_at:
-        hush(incident, person, now)  # an acknowledgement that is renewed
+        hush(incident, person, now, human=is_human(actor))  # an acknowledgement that is renewed
         return incident
     if term.person_id != person.pk:
         _end(term, Ended.RELIEVED, actor, now, reason=f"{person.display_name} took it.")
@@ -86,7 +89,7 @@ def take_lead(
     incident.lead, incident.lead_accepted_at = person, incident.lead_accepted_at or now
     save_incident(incident, "lead", "lead_accepted_at", *move_on(incident, now))
     _withdraw_handover(incident, now)
-    hush(incident, person, now)
+    hush(incident, person, now, human=is_human(actor))
     behalf = f", said by {actor.audit_name}" if term.accepted_by else ""
     line(incident, Line.PERSON, f"{person.display_name} took the response{behalf}.", now=now, person=by(actor))
     sync_participants(incident)
@@ -108,6 +111,7 @@ def decline_lead(incident: Incident, *, reason: str, actor: Person, now: datetim
     successor = _next(incident, {actor.pk}, now)
     if successor is None:
         raise Refused("Nobody else is left who could lead. Hand it over to somebody by name instead.")
+    answer_pages(incident, actor, PageState.DECLINED, now, by=actor, way="app", reason=reason)
     _pass_on(incident, successor, Ended.DECLINED, actor, now, reason)
     record(
         Kind.LEAD_DECLINED, actor=actor, subject=incident_subject(incident), now=now,
@@ -147,8 +151,8 @@ def _pass_on(incident: Incident, to: Person, why: str, actor: Actor, now: dateti
     _withdraw_handover(incident, now)
     line(incident, Line.PERSON, f"{to.display_name} leads instead of {before.display_name}: {reason}", now=now,
          person=by(actor))  # fmt: skip
-    _ask(incident, to, reason, now)
-    call_next(incident, now)
+    if not call_next(incident, now):
+        _ask(incident, to, reason, now)
     sync_participants(incident)
 
 
@@ -218,7 +222,7 @@ def answer_handover(handover: LeadHandover, *, takes: bool, actor: Person, now: 
     )
     incident.lead, incident.lead_accepted_at = actor, incident.lead_accepted_at or now
     save_incident(incident, "lead", "lead_accepted_at", *move_on(incident, now))
-    hush(incident, actor, now)
+    hush(incident, actor, now, human=is_human(actor))
     line(incident, Line.PERSON, f"{actor.display_name} took over from {handover.outgoing.display_name}.", now=now,
          person=actor)  # fmt: skip
     sync_participants(incident)

@@ -9,7 +9,7 @@ from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
-from apps.incidents.actions.calling import begin_again, stop_calling
+from apps.incidents.actions.calling import begin_again, follow_severity, stop_calling
 from apps.incidents.actions.common import (
     FROZEN,
     Line,
@@ -24,6 +24,7 @@ from apps.incidents.actions.common import (
 from apps.incidents.actions.leads import end_lead, lead_again, move_on
 from apps.incidents.actions.reviews import begin_review
 from apps.incidents.models import Incident, IncidentStep, SeverityChange
+from apps.incidents.queries.paging import plan_for
 from apps.incidents.queries.responder import responder
 from apps.incidents.rules import (
     CLOCK_OVER,
@@ -67,6 +68,7 @@ def _classified(incident: Incident, wanted: Severity, reason: str, actor: Actor,
     )
     incident.severity, incident.classified_at = wanted.value, incident.classified_at or now
     save_incident(incident, "severity", "classified_at", *move_on(incident, now))
+    follow_severity(incident, now)
     line(incident, Line.DECISION, f"{SEVERITY_WORDS[wanted]}: {reason}", now=now, person=by(actor))
     record(
         Kind.INCIDENT_CLASSIFIED, actor=actor, subject=incident_subject(incident), now=now,
@@ -229,8 +231,9 @@ def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> 
     fields = ["state", "closed_at", "reopened", "dismissed_at", "dismissed_because"]
     if was_over:
         incident.lead = responder(incident.system, incident.scenario, now).lead
+        incident.plan = plan_for(incident.system, incident.scenario).as_json()
         lead_again(incident, incident.lead, now)
-        fields.append("lead")
+        fields += ["lead", "plan"]
     save_incident(incident, *fields)
     begin_again(incident, now)
     line(incident, Line.ALARM, f"Opened again: {reason}", now=now, person=actor)

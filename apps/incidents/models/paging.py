@@ -146,7 +146,10 @@ class Page(models.Model):
                 condition=Q(answered_at=None) | Q(answered_at__gte=F("queued_at")), name="page_answered_after_call"
             ),
         )
-        indexes = (models.Index("person", "queued_at", name="page_person"),)
+        indexes = (
+            models.Index("person", "queued_at", name="page_person"),
+            models.Index("queued_at", condition=Q(state="queued"), name="page_queued"),
+        )
         triggers = (
             pgtrigger.FSM(
                 name="page_states",
