@@ -58,14 +58,21 @@ def add_action(about: Incident | Exercise, item: Improvement, *, actor: Person, 
 
 
 def put_action(
-    about: Incident | Exercise, item: Improvement, *, actor: Person, now: datetime, cause: uuid.UUID, code: str = ""
+    about: Incident | Exercise,
+    item: Improvement,
+    *,
+    actor: Person,
+    now: datetime,
+    cause: uuid.UUID,
+    code: str = "",
+    title: str = "",
 ) -> ReviewAction:
     """Part of a verb: the finding, its planned action, and the row that ties them to what they follow from."""
     incident, exercise = (about, None) if isinstance(about, Incident) else (None, about)
     system = item.system or (incident.system if incident else None)
     what = item.what.strip()
     finding = raise_finding(
-        title=_title(about, item, system),
+        title=title or _title(about, item, system),
         remedy=what,
         severity=item.priority,
         person=item.owner,
@@ -88,6 +95,7 @@ def put_action(
         added_at=now,
     )
     save_checked(row)
+    finding.refresh_from_db()
     if incident is not None:
         line(incident, Line.FACT, f"Action for {item.owner.display_name}: {what}", now=now, person=actor)
     return row

@@ -29,6 +29,8 @@ from apps.people.actions import held
 from apps.people.models import Person, Seat
 from apps.registry.queries.succession import Succession, mandate_holder
 
+# No rule asks for it: then it may be skipped.
+MAY_BE_EMPTY = ("required_by",)
 WRITTEN = ("summary", "causes", "contributing_factors", "what_worked")
 
 
@@ -102,7 +104,7 @@ def _open(incident: Incident, facilitator: Person, actor: Actor, now: datetime, 
     review.state, review.done_at, review.signature, review.skip_reason = Review.State.OPEN, None, None, ""
     review.timeline_ok, review.opened_at, review.due_on = False, now, review_due(now)
     review.version = review.version + 1 if review.pk else 1
-    save_checked(review)
+    save_checked(review, exclude=MAY_BE_EMPTY)
     incident.state = State.IN_REVIEW
     save_incident(incident, "state")
     sync_participants(incident)
@@ -172,7 +174,7 @@ def save_review(
     if timeline_ok is not None:
         review.timeline_ok = timeline_ok
     review.version += 1
-    save_checked(review)
+    save_checked(review, exclude=MAY_BE_EMPTY)
     filled = [name for name in WRITTEN if getattr(review, name)]
     _record(Kind.REVIEW_SAVED, review, actor, now, after={"written": filled, "timeline": review.timeline_ok})
     return review
@@ -187,7 +189,7 @@ def change_facilitator(review: Review, person: Person, *, actor: Person, now: da
         raise Refused(f"{person.display_name} facilitates it already.")
     before, review.facilitator = review.facilitator, person
     review.version += 1
-    save_checked(review)
+    save_checked(review, exclude=MAY_BE_EMPTY)
     sync_participants(review.incident)
     _ask(review, now)
     _record(
@@ -265,7 +267,7 @@ def skip_review(
 def _decided(review: Review, state: str, now: datetime) -> None:
     review.state, review.done_at = state, now
     review.version += 1
-    save_checked(review)
+    save_checked(review, exclude=MAY_BE_EMPTY)
 
 
 def _incident_part(review: Review) -> dict[str, object]:
