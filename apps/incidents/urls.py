@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from apps.incidents.views import runbooks, steps
+from apps.incidents.views import cards, runbooks, steps
 
 app_name = "incidents"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,6 +16,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runbooks/<slug:runbook_key>/owner/", runbooks.runbook_owner, name="runbook_owner"),
     path("runbooks/<slug:runbook_key>/retire/", runbooks.runbook_retire, name="runbook_retire"),
     path("runbooks/<slug:runbook_key>/versions/<int:number>/", runbooks.runbook_version, name="runbook_version"),
+    path("rules/", cards.rules, name="rules"),
+    path("rules/new/", cards.new_rule, name="rule_new"),
+    path("rules/<int:rule_id>/end/", cards.end_rule, name="rule_end"),
+    path("systems/<str:key>/", cards.system_response, name="system_response"),
+    path("systems/<str:key>/profile/", cards.profile, name="response_profile"),
     path("<str:code>/steps/<int:order>/", steps.step, name="step"),
     path("<str:code>/steps/", steps.steps_add, name="steps_add"),
     path("<str:code>/evidence-waiver/", steps.freeze_waiver, name="freeze_waiver"),

@@ -11,7 +11,7 @@ from apps.people.models import Function, Person
 from apps.registry.models import System, Unit
 from apps.registry.queries.systems import visible_systems
 
-_MEANT = """
+_SAID_SQL = """
 WITH RECURSIVE down(id) AS (
     SELECT %(unit)s::bigint WHERE %(unit)s::bigint IS NOT NULL
     UNION SELECT u.id FROM registry_unit u JOIN down ON u.parent_id = down.id),
@@ -19,12 +19,7 @@ meant AS MATERIALIZED (
     SELECT s.id FROM registry_system s
     WHERE s.stage NOT IN ('proposed', 'retired') AND (%(system)s::bigint IS NULL OR s.id = %(system)s)
       AND (%(class)s = '' OR s.regulatory_class = %(class)s)
-      AND (%(unit)s::bigint IS NULL OR s.unit_id IN (SELECT id FROM down)))
-"""
-_MEANT_SQL = _MEANT + " SELECT count(*) FROM meant"
-_SAID_SQL = (
-    _MEANT
-    + """,
+      AND (%(unit)s::bigint IS NULL OR s.unit_id IN (SELECT id FROM down))),
 scenarios AS MATERIALIZED (
     SELECT CASE WHEN %(scenario)s = '' THEN incidents_all_scenarios() ELSE ARRAY[%(scenario)s, '']::text[] END AS them),
 after AS MATERIALIZED (
@@ -37,12 +32,14 @@ compared AS (
         SELECT c.lead_id FROM incidents_responsecard c
         WHERE c.system_id = a.system_id AND c.scenario IN (a.scenario, '')
         ORDER BY c.scenario = a.scenario DESC LIMIT 1) AS c)
-SELECT b.display_name, l.display_name, count(*), count(DISTINCT c.system_id),
-    bool_or(c.is_fallback)
-FROM compared c JOIN people_person b ON b.id = c.before_id JOIN people_person l ON l.id = c.after_id
-GROUP BY 1, 2 ORDER BY (b.display_name = l.display_name), 4 DESC, 1, 2
+SELECT (SELECT count(*) FROM meant), t.*
+FROM (SELECT) AS one LEFT JOIN (
+    SELECT b.display_name AS before, l.display_name AS after, count(*) AS cards, count(DISTINCT c.system_id) AS systems,
+        bool_or(c.is_fallback) AS fallback
+    FROM compared c JOIN people_person b ON b.id = c.before_id JOIN people_person l ON l.id = c.after_id
+    GROUP BY b.id, l.id) AS t ON true
+ORDER BY (t.before = t.after), t.systems DESC, t.before, t.after
 """
-)
 
 
 @dataclass(frozen=True)
@@ -118,9 +115,7 @@ def _compared(text: RuleText, now: datetime) -> Preview:
     with connection.cursor() as cursor:
         cursor.execute(_SAID_SQL, values)
         found = cursor.fetchall()
-        cursor.execute(_MEANT_SQL, values)
-        meant = cursor.fetchone()[0]
-    return Preview(meant, tuple(Consequence(*row) for row in found))
+    return Preview(found[0][0], tuple(Consequence(*row[1:]) for row in found if row[1] is not None))
 
 
 def visible_rules(reader: Person) -> QuerySet[ResponseRule]:
