@@ -4,6 +4,7 @@ from django.urls import path
 
 from apps.portal import urls_raci
 from apps.portal.urls_availability import urlpatterns as availability_urls
+from apps.portal.urls_channels import urlpatterns as channel_urls
 from apps.portal.urls_handover import urlpatterns as handover_urls
 from apps.portal.views import (
     demo,
@@ -50,6 +51,7 @@ urlpatterns = [
     path("systems/<str:key>/nominate/", nominations.nominate, name="system_nominate"),
     *handover_urls,
     *availability_urls,
+    *channel_urls,
     path("nominations/<int:nomination_id>/", nominations.answer, name="nomination"),
     path("nominations/<int:nomination_id>/withdraw/", nominations.withdraw, name="nomination_withdraw"),
     path("ownership/", ownership.blind_spots, name="blind_spots"),

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from apps.notify.queries import Unreached, unreached
+from apps.notify.queries import Silent, Unreached, silent_endpoints, unreached
 from apps.people.models import Person
 from apps.people.queries import active_people
 from apps.registry.queries.succession import mandate_holder
@@ -17,15 +17,32 @@ PATH = "/mail/"
 
 
 def delivery_breaches(now: datetime) -> list[Breach]:
-    """One breach for each person to whom mail failed, or one for all of them. A fixed number of queries."""
-    people = unreached(since=now - LOOK_BACK)
-    holder = mandate_holder()
-    if not people or holder is None:
+    """One breach for each person to whom mail failed, or one for all of them; and one for each endpoint that does not
+    take what is sent there. A fixed number of queries."""
+    people, endpoints = unreached(since=now - LOOK_BACK), silent_endpoints(since=now - LOOK_BACK)
+    holder = mandate_holder() if people or endpoints else None
+    if holder is None:
         return []
+    silent = [_silent(one, holder) for one in endpoints]
     if len(people) > MOST:
-        return [_everybody(people, _other_than({one.person for one in people}, holder))]
+        return [_everybody(people, _other_than({one.person for one in people}, holder)), *silent]
     instead = _other_than({holder}, holder) if any(one.person == holder for one in people) else holder
-    return [_nobody_told(one, instead if one.person == holder else holder) for one in people]
+    return [*(_nobody_told(one, instead if one.person == holder else holder) for one in people), *silent]
+
+
+def _silent(one: Silent, person: Person) -> Breach:
+    """People believe that they are called through it."""
+    calls = "1 request" if one.calls == 1 else f"{one.calls:,} requests"
+    return Breach(
+        check=NOT_DELIVERED,
+        level=Level.WARN,
+        severity=Severity.HIGH,
+        subject=f"endpoint:{one.endpoint.pk}",
+        title=f"{one.endpoint.name} does not take what is sent there: {calls}. {one.reason[:300].rstrip('.')}.",
+        remedy="Put the endpoint right and send a test, or end it.",
+        person_id=person.pk,
+        path=f"/endpoints/{one.endpoint.pk}/",
+    )
 
 
 def _other_than(unreached_people: set[Person], holder: Person) -> Person:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from apps.notify.models import Message
-from apps.notify.rules import CLAIM_EXPIRES
+from apps.notify.models import Delivery, Endpoint, Message
+from apps.notify.rules import CHANNEL_REMOVED, CLAIM_EXPIRES, DEACTIVATED
 from apps.people.models import Person
 
 # A mail that waits longer than this is worth a look: sweeps run every 15 seconds.
@@ -25,6 +25,45 @@ def undelivered(*, now: datetime) -> QuerySet[Message]:
         .select_related("recipient")
         .order_by("-created_at", "-pk")
     )
+
+
+def undelivered_calls(*, now: datetime) -> QuerySet[Delivery]:
+    """The same for webhooks: failed, uncertain, waiting too long or being tried again; newest first."""
+    states = [Delivery.State.FAILED, Delivery.State.UNCERTAIN]
+    late = Q(state=Delivery.State.QUEUED, created_at__lt=now - LATE_AFTER, not_before__lt=now)
+    retried = Q(state=Delivery.State.QUEUED, attempts__gt=0)
+    left = Q(state=Delivery.State.CLAIMED, claimed_at__lt=now - CLAIM_EXPIRES)
+    return (
+        Delivery.objects.filter(Q(state__in=states) | late | retried | left)
+        .select_related("endpoint", "channel__person")
+        .order_by("-created_at", "-pk")
+    )
+
+
+@dataclass(frozen=True)
+class Silent:
+    """An endpoint to which the last requests did not get through."""
+
+    endpoint: Endpoint
+    calls: int
+    reason: str
+
+
+def silent_endpoints(*, since: datetime) -> list[Silent]:
+    """Every endpoint in use with a request that failed or is in doubt since then and none that was taken later, by
+    name. One query; the reason is that of the last one."""
+    lost = Delivery.objects.filter(
+        state__in=[Delivery.State.FAILED, Delivery.State.UNCERTAIN], created_at__gte=since, endpoint__ended_at=None
+    )
+    later = Delivery.objects.filter(
+        endpoint=OuterRef("endpoint"), state=Delivery.State.SENT, sent_at__gte=OuterRef("created_at")
+    )
+    rows = lost.exclude(Exists(later)).exclude(error__in=[CHANNEL_REMOVED, DEACTIVATED]).select_related("endpoint")
+    by_endpoint: dict[Endpoint, Silent] = {}
+    for row in rows.order_by("created_at", "pk").defer("content").iterator(chunk_size=2000):
+        before = by_endpoint.get(row.endpoint)
+        by_endpoint[row.endpoint] = Silent(row.endpoint, before.calls + 1 if before else 1, row.error)
+    return sorted(by_endpoint.values(), key=lambda one: one.endpoint.name)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class NavItem:
     count: str = ""
     count_bad: str = ""
     count_words: str = ""
+    count_icon: str = "circle-dashed"
 
 
 @dataclass(frozen=True)
@@ -106,15 +107,15 @@ def _signed_percent() -> int:
     return completion(campaign, today=local_date(clock.now())).counts.percent
 
 
-def menu(person: Person, path: str) -> list[NavGroup]:
-    """The parts that are built and that the person may use."""
+def menu(person: Person, path: str, *, live: int = 0) -> list[NavGroup]:
+    """The parts that are built and that the person may use. `live`: incidents that go on now."""
     counts = menu_counts(person)
     systems, interim = counts["systems"], counts["interim"]
     signed = f"{counts['signed']}%" if counts["signed"] >= 0 else ""
     groups = [
         NavGroup("", _kept(_always())),
         NavGroup("Register", _kept(_register(person, systems, interim))),
-        NavGroup("Duties", _kept(_duties(signed, counts.get("overdue", 0)))),
+        NavGroup("Duties", _kept(_duties(signed, counts.get("overdue", 0), live))),
         NavGroup("Evidence", _kept(_evidence(person))),
     ]
     current = _current(path, [item.url for group in groups for item in group.items])
@@ -128,11 +129,11 @@ def _always() -> list[NavItem | None]:
     ]
 
 
-def _duties(signed: str, overdue: int) -> list[NavItem | None]:
-    late = f"{overdue:,}" if overdue else ""
+def _duties(signed: str, overdue: int, live: int) -> list[NavItem | None]:
+    late, going_on = f"{overdue:,}" if overdue else "", f"{live:,} live" if live else ""
     return [
         _item("Attestations", "attestations:campaigns", "signature", count=signed),
-        _item("Incidents", "incidents:incidents", "siren"),
+        _item("Incidents", "incidents:incidents", "siren", count_bad=going_on, count_words="", count_icon="radio"),
         _item("Findings", "findings:findings", "flag", count_bad=late, count_words="overdue"),
     ]
 
@@ -155,18 +156,28 @@ def _evidence(person: Person) -> list[NavItem | None]:
         _item("Readiness", "readiness:board", "gauge") if may(person, Permission.READINESS_READ) else None,
         _item("Status", "portal:status", "activity") if may(person, Permission.OPERATIONS_READ) else None,
         _item("Mail not delivered", "portal:outbox", "mail-warning") if runs else None,
+        _item("Endpoints", "portal:endpoints", "webhook") if may(person, Permission.INCIDENTS_MANAGE) else None,
     ]
 
 
 def _item(
-    label: str, name: str, icon: str, *, count: str = "", count_bad: str = "", count_words: str = NOBODY_ACCEPTED
+    label: str,
+    name: str,
+    icon: str,
+    *,
+    count: str = "",
+    count_bad: str = "",
+    count_words: str = NOBODY_ACCEPTED,
+    count_icon: str = "circle-dashed",
 ) -> NavItem | None:
     """An entry, or None where the part is not built."""
     try:
         url = reverse(name)
     except NoReverseMatch:
         return None
-    return NavItem(label, url, icon, count=count, count_bad=count_bad, count_words=count_words)
+    return NavItem(
+        label, url, icon, count=count, count_bad=count_bad, count_words=count_words, count_icon=count_icon
+    )
 
 
 def _kept(items: list[NavItem | None]) -> list[NavItem]:
