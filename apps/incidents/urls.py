@@ -21,7 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rules/<int:rule_id>/end/", cards.end_rule, name="rule_end"),
     path("systems/<str:key>/", cards.system_response, name="system_response"),
     path("systems/<str:key>/profile/", cards.profile, name="response_profile"),
-    path("<str:code>/steps/<int:order>/", steps.step, name="step"),
-    path("<str:code>/steps/", steps.steps_add, name="steps_add"),
-    path("<str:code>/evidence-waiver/", steps.freeze_waiver, name="freeze_waiver"),
+    path("<str:incident_code>/steps/<int:order>/", steps.step, name="step"),
+    path("<str:incident_code>/steps/", steps.steps_add, name="steps_add"),
+    path("<str:incident_code>/evidence-waiver/", steps.freeze_waiver, name="freeze_waiver"),
 ]

@@ -31,7 +31,7 @@ _SAID = {
 }
 
 
-def _found(request: HttpRequest, code: str) -> tuple[Person, Incident]:
+def _found(request: HttpRequest, incident_code: str) -> tuple[Person, Incident]:
     person = signed_in(request)
     try:
         return person, find_incident(person, code)
@@ -40,9 +40,9 @@ def _found(request: HttpRequest, code: str) -> tuple[Person, Incident]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def step(request: HttpRequest, code: str, order: int) -> HttpResponse:
+def step(request: HttpRequest, incident_code: str, order: int) -> HttpResponse:
     """One step: what to do, who does it, and what can be said about it."""
-    person, incident = _found(request, code)
+    person, incident = _found(request, incident_code)
     try:
         found = IncidentStep.objects.select_related("incident__system", "incident__lead").get(
             incident=incident, order=order
@@ -92,9 +92,9 @@ def _page(
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def freeze_waiver(request: HttpRequest, code: str) -> HttpResponse:
+def freeze_waiver(request: HttpRequest, incident_code: str) -> HttpResponse:
     """Say that no evidence is frozen here, and why: for who speaks for Legal or Security."""
-    person, incident = _found(request, code)
+    person, incident = _found(request, incident_code)
     if not steps_of_incident(incident, person, clock.now()).may_waive:
         raise NotAllowed(
             "You may read this, but only the General Counsel or the CISO, who does not lead, waives freezing the "
@@ -114,9 +114,9 @@ def freeze_waiver(request: HttpRequest, code: str) -> HttpResponse:
 
 
 @require_POST
-def steps_add(request: HttpRequest, code: str) -> HttpResponse:
+def steps_add(request: HttpRequest, incident_code: str) -> HttpResponse:
     """Add what the runbook of a scenario has beyond the steps that are pinned."""
-    person, incident = _found(request, code)
+    person, incident = _found(request, incident_code)
     scenario = request.POST.get("scenario", incident.scenario)
     if scenario not in SCENARIO_WORDS:
         raise Http404
