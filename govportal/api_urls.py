@@ -1,11 +1,12 @@
 """URLs of the API."""
 
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.access.api import TokenView
 from apps.attestations.api import CampaignsView, CampaignView, ReportView
 from apps.findings.api import FindingsView, FindingView
+from apps.incidents import api_inbound
 from apps.portal.api import WhoView
 from apps.portal.api_absences import AbsencesView, AbsenceView
 from apps.portal.api_status import StatusView
@@ -22,7 +23,7 @@ class SchemaView(TokenView, SpectacularAPIView):
     permission_classes = TokenView.permission_classes
 
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("systems/", SystemsView.as_view(), name="systems"),
     path("systems/<str:key>/", SystemView.as_view(), name="system"),
@@ -37,6 +38,7 @@ api = [
     path("campaigns/<str:code>/report/", ReportView.as_view(), name="campaign_report"),
     path("findings/", FindingsView.as_view(), name="findings"),
     path("findings/<int:finding_id>/", FindingView.as_view(), name="finding"),
+    path("inbound/", include(api_inbound.urls)),
     path("readiness/", ReadinessView.as_view(), name="readiness"),
     path("status/", StatusView.as_view(), name="status"),
 ]

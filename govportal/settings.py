@@ -72,6 +72,9 @@ EVIDENCE_SCAN_COMMAND = shlex.split(env_str("EVIDENCE_SCAN_COMMAND", ""))
 SCIM_ROLE_GROUPS = env_map("SCIM_ROLE_GROUPS", ("administrator", "auditor", "board"))
 # For each token. Entra sends up to 25 in a second.
 SCIM_REQUESTS_A_MINUTE = env_int("SCIM_REQUESTS_A_MINUTE", 3000, least=1)
+# Calls a minute of each source that declares incidents, and the address before the + of its mail: incident@example.org
+INBOUND_REQUESTS_A_MINUTE = env_int("INBOUND_REQUESTS_A_MINUTE", 300, least=1)
+INBOUND_MAIL_ADDRESS = env_str("INBOUND_MAIL_ADDRESS", "")
 
 INSTALLED_APPS = [
     "apps.portal",
@@ -331,6 +334,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AbsenceKindEnum": ["away", "delegated"],
         "IdentityKindEnum": "apps.registry.models.SystemIdentity.Kind",
+        "PagerDutySeverityEnum": ["critical", "error", "warning", "info"],
+        "SeverityEnum": ["critical", "high", "medium", "low"],
         "OwnershipFactKindEnum": "apps.registry.models.OwnershipFact.Kind",
         "SystemBasisEnum": "apps.registry.models.System.Basis",
         "CampaignStateEnum": "apps.attestations.models.Campaign.State",

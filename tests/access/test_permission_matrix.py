@@ -221,6 +221,15 @@ SCIM = {
     "users", "user", "groups", "group", "provider_config", "resource_types", "resource_type", "schemas", "schema",
     "nothing",
 }  # fmt: skip
+# Opened by the token of a source only; what it may is tried in tests/incidents/test_inbound_http.py.
+INBOUND = {
+    "api:inbound_nothing",
+    *(
+        f"api:inbound_{way}{kind}"
+        for way in ("", "token_")
+        for kind in ("alertmanager", "pagerduty", "webhook", "email")
+    ),
+}
 API = {
     "api:schema": {},
     "api:systems": {},
@@ -359,7 +368,7 @@ def test_every_route_has_a_row() -> None:
         if not name.startswith(("None", "api:", "scim:", *ACCOUNT_PREFIXES)) and name != "portal:None"
     }
     assert ours == set(PAGES)
-    assert {name for name in ROUTES if name.startswith("api:")} == set(API)
+    assert {name for name in ROUTES if name.startswith("api:")} == set(API) | INBOUND
     assert {name for name in ROUTES if name.startswith("scim:")} == {f"scim:{name}" for name in SCIM}
 
 

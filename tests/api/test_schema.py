@@ -24,10 +24,11 @@ def test_the_committed_schema_is_current() -> None:
 def test_every_operation_says_how_it_fails_and_needs_a_token() -> None:
     schema = yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
-    assert len(operations) == 19
+    assert len(operations) == 23
     for operation in operations:
         assert "application/problem+json" in operation["responses"]["default"]["content"]
-        assert operation["security"] == [{"token": []}]
+        key = "source" if operation["operationId"].startswith("inbound_") else "token"
+        assert operation["security"] == [{key: []}]
         assert operation["summary"]
 
 

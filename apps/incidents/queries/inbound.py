@@ -7,8 +7,10 @@ into the incident, which only those see who may, and never into the answer.
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
@@ -23,6 +25,11 @@ log = structlog.get_logger(__name__)
 # Values that are looked up for one message; more name nothing any more.
 MOST_VALUES = 200
 MERGES = 20
+
+
+def own_domain() -> str:
+    """The domain that stands in the Message-ID of every mail of this portal."""
+    return urlsplit(settings.SITE_URL).hostname or "localhost"
 
 
 def live_source(token: str) -> InboundSource | None:
