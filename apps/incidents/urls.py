@@ -1,11 +1,36 @@
 """URLs of incidents, runbooks, drills and legal clocks. One list; a topic keeps its lines together."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, register_converter
 
-from apps.incidents.views import cards, runbooks, steps
+from apps.incidents.views import acts, cards, declare, incidents, runbooks, steps
+
+
+class CodeConverter:
+    """The code of an incident: INC-0042, DRILL-0007, TEST-0002."""
+
+    regex = r"(?:INC|DRILL|TEST)-\d{4,9}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(CodeConverter, "incident")
 
 app_name = "incidents"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", incidents.incidents, name="incidents"),
+    path("export.csv", incidents.export, name="export"),
+    path("declare/", declare.where, name="declare"),
+    path("declare/what/", declare.what, name="declare_what"),
+    path("<incident:incident_code>/", incidents.incident, name="incident"),
+    path("<incident:incident_code>/summary.txt", incidents.summary, name="summary"),
+    path("<incident:incident_code>/do/<slug:verb>/", acts.act, name="act"),
+    path("<incident:incident_code>/timeline/<int:entry_id>/correct/", acts.correct, name="correct"),
+    path("<incident:incident_code>/tasks/<int:task_id>/", acts.task, name="task"),
+    path("<incident:incident_code>/files/<int:number>/", incidents.file, name="file"),
     path("runbooks/", runbooks.runbooks, name="runbooks"),
     path("runbooks/new/", runbooks.runbook_new, name="runbook_new"),
     path("runbooks/<slug:runbook_key>/", runbooks.runbook, name="runbook"),

@@ -1,7 +1,7 @@
 """What every page shows around its content. Nothing is read before a template asks for it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from apps.common import clock
+from apps.incidents.queries.page import LiveNow, live_now
 from apps.people.models import Person
 from apps.portal.queries.navigation import DutyLead, NavGroup, duty_lead, menu
 from apps.portal.sessions import lacks_second_factor
@@ -35,7 +36,17 @@ class Shell:
     @cached_property
     def nav(self) -> list[NavGroup]:
         """The menu; empty for nobody."""
-        return menu(self.person, self._request.path) if self.person else []
+        return menu(self.person, self._request.path, live=self.live.real_count) if self.person else []
+
+    @cached_property
+    def live(self) -> LiveNow:
+        """What is live and the person may see; nothing for nobody."""
+        return live_now(self.person, self.now) if self.person else LiveNow()
+
+    @cached_property
+    def now(self) -> datetime:
+        """When this page was made."""
+        return clock.now()
 
     @cached_property
     def duty_lead(self) -> DutyLead | None:
@@ -79,6 +90,7 @@ class StillShell:
     demo: bool = settings.DEMO
     person: None = None
     nav: tuple[NavGroup, ...] = ()
+    live: None = None
     theme: str = ""
     keys_off: bool = False
 

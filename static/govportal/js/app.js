@@ -70,6 +70,14 @@
       status.textContent = `Copied: ${option.dataset.copy}`;
     };
 
+    // An incident about the system that is chosen, or about what is typed.
+    const declareAbout = (option) => {
+      const to = new URL(one("[data-alarm]").href);
+      const key = option && new URL(option.href).searchParams.get("system");
+      to.search = new URLSearchParams(key ? { system: key } : { q: input.value.trim() });
+      location.assign(to);
+    };
+
     input.addEventListener("input", () => {
       clearTimeout(timer);
       timer = setTimeout(search, 120);
@@ -85,7 +93,11 @@
       } else if (event.key === "Enter" && option) {
         event.preventDefault();
         if (event.ctrlKey) copy(option);
+        else if (event.shiftKey) declareAbout(option);
         else location.assign(option.href);
+      } else if (event.key === "Enter" && event.shiftKey) {
+        event.preventDefault();
+        declareAbout();
       }
     });
     one("[data-close]", dialog).addEventListener("click", () => dialog.close());
@@ -99,7 +111,7 @@
   }
 
   // Keys. The profile turns them off with data-keys="off" on the html element.
-  const places = { h: "/", s: "/systems/", o: "/ownership/", a: "/attestations/", t: "/trail/", r: "/readiness/" };
+  const places = { h: "/", s: "/systems/", o: "/ownership/", a: "/attestations/", i: "/incidents/", t: "/trail/", r: "/readiness/" };
   let goingUntil = 0;
 
   const moveRow = (step) => {

@@ -1,0 +1,86 @@
+"""The page of one incident, as a reader works on it."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.common import clock
+from apps.incidents.forms.incidents import NoteForm
+from apps.incidents.models import Incident
+from apps.incidents.queries.clocks import board
+from apps.incidents.queries.incidents import find_incident
+from apps.incidents.queries.page import Rights, classify_words, incident_page, rights_over
+from apps.incidents.queries.steps import steps_of_incident
+from apps.incidents.rules import Severity, State
+from apps.incidents.rules.words import scenario_words
+from apps.people.requests import signed_in
+from apps.registry.queries import visible_systems
+
+
+class Desk:
+    """One incident as somebody sees it. Raises Http404 for not there and not theirs alike."""
+
+    def __init__(self, request: HttpRequest, code: str) -> None:
+        self.request, self.actor, self.now = request, signed_in(request), clock.now()
+        try:
+            self.incident: Incident = find_incident(self.actor, code)
+        except Incident.DoesNotExist as error:
+            raise Http404 from error
+        self.rights: Rights = rights_over(self.actor, self.incident)
+
+    def context(self) -> dict[str, Any]:
+        """What the page shows."""
+        incident, now = self.incident, self.now
+        page = incident_page(incident, now, all_lines=self.request.GET.get("timeline") == "all")
+        asked = page.handover if page.handover and page.handover.incoming_id == self.actor.pk else None
+        called = next((call for call in page.calls if self._waits_for_me(call.page)), None)
+        return {
+            "incident": incident,
+            "page": page,
+            "rights": self.rights,
+            "asked": asked,
+            "called": called,
+            "asks_me": self._asks_me(called is not None),
+            "unclassified": incident.severity == Severity.UNCLASSIFIED and incident.is_open,
+            "classify_words": classify_words(incident, now),
+            "scenario": scenario_words(incident.scenario),
+            "next": self._next(),
+            "steps": steps_of_incident(incident, self.actor, now),
+            "board": board(incident, now),
+            "sees_system": self._sees_system(),
+            "note": NoteForm(incident=incident, actor=self.actor, auto_id="note_%s"),
+            "me": self.actor,
+        }
+
+    def _waits_for_me(self, page: Any) -> bool:
+        return page.person_id == self.actor.pk and page.state in {"queued", "sent", "delivered"}
+
+    def _asks_me(self, called: bool) -> bool:
+        """Whether the reader is asked to take the response: they were called, or lead and have not said so."""
+        incident = self.incident
+        return incident.is_live and (called or (self.rights.leads and not self._accepted()))
+
+    def _accepted(self) -> bool:
+        return self.incident.leads.filter(ended_at=None, accepted_at__isnull=False).exists()
+
+    def _next(self) -> dict[str, str]:
+        """The one thing that brings the incident on from where it stands."""
+        classified = self.incident.severity != Severity.UNCLASSIFIED
+        found = {
+            State.REPORTED.value: ("take", "I take it") if classified else ("classify", "Say how bad it is"),
+            State.TRIAGE.value: ("take", "I take it") if classified else ("classify", "Say how bad it is"),
+            State.ACTIVE.value: ("contain", "It is contained"),
+            State.CONTAINED.value: ("resolve", "It is resolved"),
+            State.IN_REVIEW.value: ("close", "Close the incident"),
+        }.get(self.incident.state)
+        return {"verb": found[0], "words": found[1]} if found and self.rights.runs else {}
+
+    def _sees_system(self) -> bool:
+        system = self.incident.system_id
+        return system is not None and visible_systems(self.actor).filter(pk=system).exists()
+
+    def render(self) -> HttpResponse:
+        """The page; for a poll only what may have changed."""
+        polls = self.request.headers.get("HX-Request") == "true"
+        return render(self.request, "incidents/live.html" if polls else "incidents/incident.html", self.context())
