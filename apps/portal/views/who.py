@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from apps.access.queries import may
 from apps.access.rules import Permission
 from apps.common import clock
+from apps.incidents.rules import MANDATORY
 from apps.people.models import Person
 from apps.people.queries import active_people
 from apps.people.requests import signed_in
@@ -27,6 +28,7 @@ from apps.portal.queries.who import (
     suggest as suggestions,
 )
 from apps.portal.views.suggestions import groups
+from apps.portal.views.who_card import card_context
 from apps.registry.queries import visible_systems
 from apps.registry.queries.succession import interim_for
 from apps.registry.rules import Scenario
@@ -97,12 +99,15 @@ def _choices(request: HttpRequest, chosen: Scenario | None, result: Result) -> l
         query.clear()
         query["system"] = result.answer.system.key
     rows = []
-    for scenario in (*Scenario, None):
+    for scenario in (*MANDATORY, None, *(one for one in Scenario if one not in MANDATORY)):
         query.pop("scenario", None)
         if scenario:
             query["scenario"] = scenario.value
         label, icon = CHOICES[scenario][:2] if scenario else ("Not sure", "")
-        rows.append({"label": label, "icon": icon, "query": query.urlencode(), "current": scenario == chosen})
+        more = scenario is not None and scenario not in MANDATORY
+        rows.append(
+            {"label": label, "icon": icon, "query": query.urlencode(), "current": scenario == chosen, "more": more}
+        )
     return rows
 
 
@@ -122,4 +127,5 @@ def _answer_context(actor: Person, answer: Answer) -> dict[str, Any]:
         "opens": opens,
         "may_nominate": opens and (may(actor, Permission.NOMINATE_OWNER) or actor.pk == system.owner_id),
         "closes": interim_for(system.unit, now=clock.now())[0] if answer.interim and answer.live else None,
+        **card_context(actor, answer, now),
     }
