@@ -470,6 +470,12 @@ class InboundSource(models.Model):
                 condition=Q(kind__in=["alertmanager", "pagerduty", "webhook", "email"]), name="inbound_known_kind"
             ),
             models.CheckConstraint(condition=Q(mode__in=["real", "test"]), name="inbound_known_mode"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(revoked_at=None),
+                name="inbound_source_name_once",
+                violation_error_message="There is a source of this name. Choose another name, or revoke that one first.",
+            ),
         )
 
     def __str__(self) -> str:
