@@ -31,7 +31,7 @@ _SAID = {
 }
 
 
-def _found(request: HttpRequest, incident_code: str) -> tuple[Person, Incident]:
+def _found(request: HttpRequest, code: str) -> tuple[Person, Incident]:
     person = signed_in(request)
     try:
         return person, find_incident(person, code)
