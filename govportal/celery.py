@@ -58,12 +58,16 @@ app.conf.update(
         "directory.offboard_due": {"task": "directory.offboard_due", "schedule": crontab(minute=5)},
         "directory.watch_cases": {"task": "directory.watch_cases", "schedule": crontab(minute=50)},
         "incidents.settle_cards": {"task": "incidents.settle_cards", "schedule": crontab(minute="2-59/5")},
+        "incidents.escalate": {"task": "incidents.escalate", "schedule": 15.0, "options": {"expires": 60}},
+        "incidents.classify_overdue": {"task": "incidents.classify_overdue", "schedule": crontab()},
+        "incidents.preflight": {"task": "incidents.preflight", "schedule": crontab(minute=30, hour=1)},
         "incidents.recompute_cards": {"task": "incidents.recompute_cards", "schedule": crontab(minute=15, hour=1)},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
         "notify.deliver_webhooks": {"task": "notify.deliver_webhooks", "schedule": 10.0, "options": {"expires": 60}},
         # Old ones say nothing: a worker that comes back takes up today's.
         "audit.heartbeat": {"task": "audit.heartbeat", "schedule": 60.0, "options": {"expires": 60}},
         "audit.prepare_partitions": {"task": "audit.prepare_partitions", "schedule": crontab(minute=7, hour=3)},
+        "portal.ask_for_tests": {"task": "portal.ask_for_tests", "schedule": crontab(minute=45, hour=6)},
         "portal.watch": {
             "task": "portal.watch",
             "schedule": crontab(minute="3-59/10"),

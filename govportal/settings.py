@@ -56,6 +56,7 @@ FINDING_SOURCES = {
     "cover": "apps.registry.queries.cover.cover_breaches",
     "delivery": "apps.findings.queries.delivery.delivery_breaches",
     "ownership": "apps.registry.queries.ownership.ownership_breaches",
+    "preflight": "apps.incidents.queries.preflight.preflight_breaches",
     "raci": "apps.registry.queries.raci_checks.breaches",
     "runbooks": "apps.incidents.queries.runbooks.runbook_breaches",
     "response": "apps.incidents.queries.card_findings.response_breaches",
@@ -213,6 +214,8 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
     "single_sign_on": "30/m/ip",
+    # A link that answers a call without signing in.
+    "incident_ack": "60/m/ip",
 }
 # The longest of the times above, in seconds: what people are told.
 RETRY_AFTER = 300

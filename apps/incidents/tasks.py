@@ -3,7 +3,9 @@
 from celery import shared_task
 
 from apps.common import clock
-from apps.incidents.actions import cards
+from apps.incidents.actions import cards, paging, states
+from apps.incidents.actions.preflight import run_preflight
+from apps.incidents.queries.paging import database_now
 
 
 @shared_task(name="incidents.settle_cards")
@@ -16,3 +18,24 @@ def settle_cards() -> int:
 def recompute_cards() -> int:
     """Work out every card again. Returns how many changed."""
     return cards.recompute_cards(now=clock.now())
+
+
+@shared_task(name="incidents.escalate")
+def escalate() -> int:
+    """Call whoever is next wherever that is due, by the clock of the database. Returns how many incidents.
+
+    Raises RuntimeError, after all others were done, where one failed.
+    """
+    return paging.advance_due(now=database_now())
+
+
+@shared_task(name="incidents.classify_overdue")
+def classify_overdue() -> int:
+    """Let the higher severity apply where nobody said in time how bad it is. Returns how many."""
+    return states.classify_overdue(now=database_now())
+
+
+@shared_task(name="incidents.preflight")
+def preflight() -> int:
+    """Look whether calling would work for every live system. Returns for how many it would not."""
+    return run_preflight(now=database_now())

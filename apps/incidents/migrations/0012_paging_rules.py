@@ -89,9 +89,9 @@ FIRST_PLAN = (
     {"after": 30, "targets": [{"kind": "seat", "seat": "ciso"}, {"kind": "seat", "seat": "ai_lead"}], "channels": 2},
     {"after": 60, "targets": [{"kind": "seat", "seat": "legal"}], "channels": 2},
 )
-SEED = f"""
+SEED = """
 INSERT INTO incidents_escalationplan (name, scenario, system_id, unit_id, steps, repeat, reason, set_by_id, valid_from)
-SELECT 'Default plan', '', NULL, NULL, '{json.dumps(FIRST_PLAN)}'::jsonb, 1, 'It came with the portal.', NULL,
+SELECT 'Default plan', '', NULL, NULL, %s::jsonb, 1, 'It came with the portal.', NULL,
     '2026-01-01T00:00:00Z'
 WHERE NOT EXISTS (SELECT FROM incidents_escalationplan p
                   WHERE p.valid_to IS NULL AND p.scenario = '' AND p.system_id IS NULL AND p.unit_id IS NULL)
@@ -107,5 +107,5 @@ class Migration(migrations.Migration):
             models.Index("queued_at", condition=models.Q(("state", "queued")), name="page_queued"),
         ),
         migrations.RunSQL(GUARDS, UNDO),
-        migrations.RunSQL(SEED, migrations.RunSQL.noop),
+        migrations.RunSQL([(SEED, [json.dumps(FIRST_PLAN)])], migrations.RunSQL.noop),
     ]

@@ -1,6 +1,6 @@
 """Who is called: the plan that stands for a system, the people of a step today, what a page about calling shows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -151,14 +151,15 @@ class Roster:
         if aim.kind == Target.FUNCTION_HEAD:
             yield from self._heads()
             return
-        found = {
+        meant: dict[Target, Callable[[], Person | None]] = {
             Target.LEAD: lambda: around.lead,
             Target.DEPUTY: lambda: around.deputy,
             Target.OWNER: lambda: around.owner,
             Target.MANAGER: lambda: around.lead.line_manager,
             Target.SEAT: lambda: _holder(aim.seat),
             Target.PERSON: lambda: Person.objects.filter(pk=aim.person).first(),
-        }[Target(aim.kind)]()
+        }
+        found = meant[Target(aim.kind)]()
         if found is not None:
             yield found
 
