@@ -474,7 +474,9 @@ class InboundSource(models.Model):
                 fields=["name"],
                 condition=Q(revoked_at=None),
                 name="inbound_source_name_once",
-                violation_error_message="There is a source of this name. Choose another name, or revoke that one first.",
+                violation_error_message=(
+                    "There is a source of this name. Choose another name, or revoke that one first."
+                ),
             ),
         )
 
