@@ -7,7 +7,8 @@ from apps.access.api import TokenView
 from apps.attestations.api import CampaignsView, CampaignView, ReportView
 from apps.findings.api import FindingsView, FindingView
 from apps.incidents import api_inbound
-from apps.portal.api import WhoView
+from apps.incidents.api_cards import CardView
+from apps.portal.api import WhoTextView, WhoView
 from apps.portal.api_absences import AbsencesView, AbsenceView
 from apps.portal.api_status import StatusView
 from apps.portal.ownership_api import BlindSpotsView
@@ -31,6 +32,8 @@ api: list[URLPattern | URLResolver] = [
     path("systems/<str:key>/ownership-facts/", FactsView.as_view(), name="ownership_facts"),
     path("absences/", AbsencesView.as_view(), name="absences"),
     path("absences/<int:absence_id>/", AbsenceView.as_view(), name="absence"),
+    path("systems/<str:key>/card/", CardView.as_view(), name="system_card"),
+    path("who/", WhoTextView.as_view(), name="who"),
     path("who-answers/", WhoView.as_view(), name="who_answers"),
     path("ownership/blind-spots/", BlindSpotsView.as_view(), name="blind_spots"),
     path("campaigns/", CampaignsView.as_view(), name="campaigns"),

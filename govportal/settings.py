@@ -62,6 +62,11 @@ FINDING_SOURCES = {
     "response": "apps.incidents.queries.card_findings.response_breaches",
     "watch": "apps.portal.queries.watch.watch_breaches",
 }
+# Who answers without signing in: from these networks only, so many look-ups a minute from one address. None: off.
+OPEN_LOOKUP_NETWORKS = env_networks("OPEN_LOOKUP_NETWORKS")
+OPEN_LOOKUP_A_MINUTE = env_int("OPEN_LOOKUP_A_MINUTE", 20, least=1)
+# The private folder of the cards for when the portal is down, and of the key that signs them.
+CARDS_DIR = Path(env_str("CARDS_DIR", str(BASE_DIR / "var" / "cards")))
 IMPORT_MAX_BYTES = 50 * 1024 * 1024
 
 # Evidence: how large a file may be, the private folder of its bytes, and the scanner's command (the path is appended).

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.api import TokenView
+from apps.common import clock
 from apps.common.api import StrictSerializer, asked
 from apps.portal.queries.who import as_json, resolve
+from apps.portal.queries.who_text import as_text
 from apps.registry.rules import Scenario, Stage, Tier
 
 SCENARIOS = [scenario.value for scenario in Scenario]
@@ -88,6 +91,23 @@ class WhoQuery(StrictSerializer):
 
     q = serializers.CharField(max_length=200, help_text="A key, name, vendor, identity, unit or person.")
     scenario = serializers.ChoiceField(SCENARIOS, required=False, help_text="What went wrong.")
+
+
+class WhoTextView(TokenView):
+    """Who answers, in a few lines for a chat?"""
+
+    @extend_schema(
+        operation_id="who_answers_text",
+        parameters=[WhoQuery],
+        responses={(200, "text/plain"): str},
+        summary="Who answers for this, as plain text?",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """The name, how to reach them, who is next, how it is stopped; or one line a match."""
+        wanted = asked(request, WhoQuery)
+        scenario = Scenario(wanted["scenario"]) if "scenario" in wanted else None
+        text = as_text(resolve(self.person(), wanted["q"], scenario), scenario, clock.now())
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 class WhoView(TokenView):

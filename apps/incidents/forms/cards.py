@@ -31,6 +31,14 @@ def _text(label: str, *, help_text: str = "", rows: int = 3, required: str = "",
     )
 
 
+class _SeatField(forms.ModelChoiceField):
+    """A seat by its title."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """The title of the seat."""
+        return str(obj.seat_title)
+
+
 class RuleForm(_Form):
     """Who leads, for which scenario, and for what."""
 
@@ -48,7 +56,7 @@ class RuleForm(_Form):
     )
     unit = forms.ModelChoiceField(Unit.objects.all(), label="Or for one unit", required=False, empty_label="No unit")
     lead_person = PersonField(label="Who leads?", required=False, help_text=f"{WHO} Or choose a seat.")
-    lead_function = forms.ModelChoiceField(
+    lead_function = _SeatField(
         Function.objects.all(), label="Or the seat whose holder leads", required=False, empty_label="No seat"
     )
     deputy = PersonField(
@@ -61,9 +69,6 @@ class RuleForm(_Form):
     def __init__(self, *args: Any, actor: Person, **kwargs: Any) -> None:
         self.actor = actor
         super().__init__(*args, **kwargs)
-        field = self.fields["lead_function"]
-        if isinstance(field, forms.ModelChoiceField):
-            field.label_from_instance = lambda function: function.seat_title  # type: ignore[method-assign]
 
     def clean_system(self) -> System | None:
         """The system. Raises ValidationError for a key of none that the writer may see."""
