@@ -136,6 +136,31 @@ def _last(facts: Facts) -> list[Fact]:
     return [Fact("Last attestation", f"{words}{on}", last["campaign"], source="attestations")]
 
 
+RESPONSE = "incidents and drills"
+
+
+def _incidents(facts: Facts) -> list[Fact]:
+    """Real ones that were declared in the quarter; unknown in what was frozen before incidents were kept here."""
+    response = facts.get("response")
+    if not isinstance(response, Mapping):
+        return [Fact("Incidents this quarter")]
+    still = f"{response['open']} not closed" if response["open"] else ""
+    return [Fact("Incidents this quarter", str(response["incidents"]) if response["incidents"] else "None", still,
+                 source=RESPONSE)]  # fmt: skip
+
+
+def _rehearsed(term: str, name: str) -> Callable[[Facts], list[Fact]]:
+    """A day, or that it never happened; unknown in what was frozen before."""
+
+    def read(facts: Facts) -> list[Fact]:
+        response = facts.get("response")
+        if not isinstance(response, Mapping):
+            return [Fact(term)]
+        return [Fact(term, day_words(response[name]) or "Never", source=RESPONSE)]
+
+    return read
+
+
 def _plain(term: str, name: str, empty: str) -> Callable[[Facts], list[Fact]]:
     return lambda facts: [Fact(term, str(facts[name]) or empty) if name in facts else Fact(term)]
 
@@ -187,10 +212,10 @@ _READERS: dict[str, Callable[[Facts], list[Fact]]] = {
     "identities": _identities,
     "leads": _leads,
     "overseers": _missing("People who oversee it"),
-    "kill_switch": _missing("Last test of the stop"),
+    "kill_switch": _rehearsed("Last test of the stop", "stop_tested_on"),
     "runbook": _missing("Last runbook review"),
-    "drill": _missing("Last drill"),
-    "incidents": _missing("Incidents this quarter"),
+    "drill": _rehearsed("Last drill", "drilled_on"),
+    "incidents": _incidents,
     "spend": _missing("Spend this quarter", "Budget"),
     "exceptions": _exceptions,
     "last": _last,

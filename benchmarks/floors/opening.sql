@@ -23,9 +23,9 @@ known AS (
         to_json(s.operating_model), ',"owner":{"basis":',
         to_json(s.owner_basis), ',"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name), ',"since":',
         to_json(to_char(lower(t.period) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')), '},"purpose":',
-        to_json(s.purpose), ',"regulatory_class":', to_json(s.regulatory_class), ',"stage":', to_json(s.stage),
+        to_json(s.purpose), ',"regulatory_class":', to_json(s.regulatory_class), ',"response":{"drilled_on":null,"incidents":0,"open":0,"stop_tested_on":null},"stage":', to_json(s.stage),
         ',"tier":', to_json(s.tier), ',"unit":{"id":', s.unit_id, ',"name":', to_json(u.name),
-        '},"v":"2","vendor":', to_json(s.vendor), '}') AS facts
+        '},"v":"3","vendor":', to_json(s.vendor), '}') AS facts
     FROM registry_system s
     CROSS JOIN leads
     JOIN registry_unit u ON u.id = s.unit_id

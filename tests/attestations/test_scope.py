@@ -41,7 +41,8 @@ def test_facts_are_canonical_whatever_stands_in_them(cast: Any) -> None:
     assert known["owner"]["name"] == cast.ada.display_name
     assert known["deputy"] == {"id": str(cast.ben.pk), "name": cast.ben.display_name}
     assert known["exceptions"] == {"open": 0, "overdue": 0}
-    assert (known["last"], known["v"], known["unit"]["name"]) == (None, "2", cast.claims.name)
+    assert (known["last"], known["v"], known["unit"]["name"]) == (None, "3", cast.claims.name)
+    assert known["response"] == {"drilled_on": None, "incidents": 0, "open": 0, "stop_tested_on": None}
     assert set(known["leads"]) == {"data-access", "harmful-decision", "cost-spike"}
 
 

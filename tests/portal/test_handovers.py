@@ -54,7 +54,7 @@ def test_from_yes_to_both_signatures(cast: Cast, browse: Browse) -> None:
         ada.get(reverse("portal:system", args=[handover.system.key]))
     )
     page = ada.get(url)
-    assert "Not known here: none are kept yet" in text_of(page)
+    assert "Incidents None open Exceptions None open" in text_of(page)
     saved = ada.post(url, {"save": "1", "judgement": "Watch the Monday batch.", "vendor_contacts": "Kim"})
     assert saved.status_code == 302
     page = ada.get(url)
@@ -121,7 +121,7 @@ def test_authority_is_offered_shown_and_takes_force(cast: Cast, browse: Browse) 
     nomination = Nomination.objects.get(system=system)
     page = text_of(browse(cast.nils).get(reverse("portal:nomination", args=[nomination.pk])))
     assert "Stop the system Cap spend up to 5,000.00 EUR" in page
-    assert "Live incidents Not known here: none are kept yet" in page
+    assert "Open incidents None" in page
     browse(cast.nils).post(reverse("portal:nomination", args=[nomination.pk]), {"answer": "accept"})
     granted = Authority.objects.get(term__system=system)
     assert (granted.may_stop, granted.may_revoke, granted.spend_cap) == (True, False, Decimal("5000.00"))

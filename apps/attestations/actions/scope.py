@@ -38,8 +38,11 @@ _FACTS = f"""concat('{{"at":', to_json(%(at)s::text), ',"deputy":', CASE WHEN d.
     ',"owner":{{"basis":', to_json(s.owner_basis), ',"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name),
     ',"since":', coalesce(to_json(to_char(lower(t.period) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'))::text,
     'null'), '}},"purpose":', to_json(s.purpose), ',"regulatory_class":', to_json(s.regulatory_class),
-    ',"stage":', to_json(s.stage), ',"tier":', to_json(s.tier),
-    ',"unit":{{"id":', s.unit_id, ',"name":', to_json(u.name), '}},"v":"2","vendor":', to_json(s.vendor), '}}')"""
+    ',"response":{{"drilled_on":', coalesce(to_json(r.drilled_on)::text, 'null'),
+    ',"incidents":', coalesce(r.incidents, 0), ',"open":', coalesce(r.open, 0),
+    ',"stop_tested_on":', coalesce(to_json(r.stop_tested_on)::text, 'null'),
+    '}},"stage":', to_json(s.stage), ',"tier":', to_json(s.tier),
+    ',"unit":{{"id":', s.unit_id, ',"name":', to_json(u.name), '}},"v":"3","vendor":', to_json(s.vendor), '}}')"""
 
 # One statement, so one moment. `before` is what the campaign before froze and what became of it.
 _SNAPSHOT_SQL = f"""
@@ -52,6 +55,25 @@ undone AS (
     SELECT a.system_id, count(*) AS open, count(*) FILTER (WHERE x.due_on < %(today)s) AS overdue
     FROM attestations_attestationexception x JOIN attestations_assignment a ON a.id = x.assignment_id
     WHERE x.state IN ('requested', 'approved', 'refused') GROUP BY a.system_id),
+-- What happened, what was rehearsed: real incidents of this quarter, the last drill that ended, the stop's last test.
+response AS (
+    SELECT x.system_id, sum(x.incidents) AS incidents, sum(x.open) AS open, max(x.drilled_on) AS drilled_on,
+        max(x.stop_tested_on) AS stop_tested_on
+    FROM (
+        SELECT n.system_id, count(*) FILTER (WHERE n.declared_at >= date_trunc('quarter', %(now)s AT TIME ZONE %(zone)s)
+                AT TIME ZONE %(zone)s) AS incidents,
+            count(*) FILTER (WHERE n.state <> 'closed') AS open, NULL::date AS drilled_on, NULL::date AS stop_tested_on
+        FROM incidents_incident n
+        WHERE n.mode = 'real' AND n.state NOT IN ('dismissed', 'merged') AND n.system_id IS NOT NULL
+        GROUP BY n.system_id
+        UNION ALL
+        SELECT es.system_id, 0, 0, max((e.ended_at AT TIME ZONE %(zone)s)::date), NULL
+        FROM incidents_exercise e JOIN incidents_exercise_systems es ON es.exercise_id = e.id
+        WHERE e.ended_at IS NOT NULL GROUP BY es.system_id
+        UNION ALL
+        SELECT f.system_id, 0, 0, NULL, f.stop_tested_on FROM incidents_responseprofile f
+        WHERE f.stop_tested_on IS NOT NULL) AS x
+    GROUP BY x.system_id),
 before AS (
     SELECT DISTINCT ON (b.system_id) b.system_id, b.material, CASE WHEN a.submitted_at IS NOT NULL THEN concat(
         '{{"campaign":', to_json(c.code), ',"on":',
@@ -74,6 +96,7 @@ LEFT JOIN people_person d ON d.id = o.deputy_id AND d.is_active
 LEFT JOIN registry_ownershipterm t ON t.system_id = s.id AND upper_inf(t.period)
 LEFT JOIN identities i ON i.system_id = s.id
 LEFT JOIN undone e ON e.system_id = s.id
+LEFT JOIN response r ON r.system_id = s.id
 LEFT JOIN before p ON p.system_id = s.id
 LEFT JOIN own ON own.system_id = s.id
 JOIN general ON general.unit_id = s.unit_id

@@ -8,6 +8,7 @@ from apps.incidents.models import Incident, IncidentUserPermission
 from apps.incidents.rules import Mode, Visibility
 from apps.people.models import Person
 from apps.people.queries import seats_of
+from apps.registry.models import System
 
 RELATED = ("system__unit", "lead", "owner", "declared_by", "merged_into", "exercise")
 
@@ -46,3 +47,20 @@ def live_incidents(actor: Person, *, modes: tuple[Mode, ...] = (Mode.REAL, Mode.
 def takes_part(actor: Person, incident: Incident) -> bool:
     """Whether a person was called to an incident, leads it, or declared it. One query."""
     return IncidentUserPermission.objects.filter(user=actor, content_object=incident).exists()
+
+
+def told_of(system: System) -> list[dict[str, str]]:
+    """The real incidents of a system that are not over, as those hear of them who take it over or may.
+
+    Of a restricted or privileged one only that there is one, and who leads.
+    """
+    rows = Incident.objects.filter(system=system, mode=Mode.REAL.value, state__in=[state.value for state in rules.OPEN])
+    return [
+        {
+            "code": one.code,
+            "title": "Restricted" if one.restricted else one.title,
+            "state": one.get_state_display(),
+            "lead": one.lead.display_name,
+        }
+        for one in rows.select_related("lead").order_by("declared_at", "pk")
+    ]

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from apps.access.queries import may
 from apps.access.rules import Permission
+from apps.attestations.models import AttestationException
 from apps.audit.rules import canonical, digest
 from apps.common.clock import local_date
 from apps.findings.queries import open_for_system
+from apps.incidents.queries.incidents import told_of
 from apps.people.models import Person
 from apps.portal.queries.nominations import next_attestation
 from apps.registry.models import Authority, Handover, HandoverSignature, System
@@ -45,12 +47,12 @@ def find_handover(reader: Person, handover_id: UUID) -> Handover:
 
 
 def beyond(system: System, now: datetime) -> dict[str, Any]:
-    """What the register itself does not know. None stands for what is not kept here yet: unknown, never zero."""
+    """What the register itself does not know: incidents, exceptions, findings and actions, the next attestation."""
     findings = open_for_system(system).prefetch_related("actions__person")
     due = next_attestation(system, now)
     return {
-        "incidents": None,
-        "exceptions": None,
+        "incidents": told_of(system),
+        "exceptions": _exceptions(system),
         "findings": [
             {
                 "id": str(one.pk),
@@ -69,6 +71,17 @@ def beyond(system: System, now: datetime) -> dict[str, Any]:
         ],
         "attestation_due": due.isoformat() if due else None,
     }
+
+
+def _exceptions(system: System) -> list[dict[str, str]]:
+    """What somebody signed as an exception and nobody verified yet."""
+    rows = AttestationException.objects.filter(
+        assignment__system=system, state__in=["requested", "approved", "refused", "risk_accepted"]
+    )
+    return [
+        {"title": one.description, "due": one.due_on.isoformat(), "person": one.owner.display_name}
+        for one in rows.select_related("owner").order_by("due_on", "pk")
+    ]
 
 
 @dataclass(frozen=True)
@@ -140,6 +153,11 @@ class HandoverPage:
     def findings(self) -> list[dict[str, Any]]:
         """Findings with their date as a date."""
         return [{**one, "due": date.fromisoformat(one["due"])} for one in self.pack.get("findings") or []]
+
+    @property
+    def exceptions(self) -> list[dict[str, Any]]:
+        """Exceptions with their date as a date."""
+        return [{**one, "due": date.fromisoformat(one["due"])} for one in self.pack.get("exceptions") or []]
 
     @property
     def actions(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from apps.common.clock import local_date
 from apps.common.errors import NotAllowed
 from apps.findings.models import Finding
 from apps.findings.queries import open_for_system
+from apps.incidents.queries.incidents import told_of
 from apps.people.models import Person
 from apps.portal.queries.system import unit_path
 from apps.portal.queries.systems import known_form
@@ -112,6 +113,11 @@ class Asked:
     def findings(self) -> list[Finding]:
         """What waits for somebody about the system."""
         return list(open_for_system(self.nomination.system)[: FINDINGS_SHOWN + 1])
+
+    @cached_property
+    def incidents(self) -> list[dict[str, str]]:
+        """What goes on with the system and is not over."""
+        return told_of(self.nomination.system)
 
     @cached_property
     def powers(self) -> list[str]:
