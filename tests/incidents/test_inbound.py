@@ -389,3 +389,25 @@ def test_a_source_is_never_deleted(cast: Any) -> None:
 
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM incidents_inboundsource WHERE id = %s", [source.pk])
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["name = 'x'", "kind = 'email'", "digest = '\\x00'", "prefix = 'inb_0'", "mode = 'test'", "revoked_at = NULL"],
+)
+def test_a_source_stays_what_it_was_added_as(cast: Any, change: str) -> None:
+    source, token = a_source(cast)
+    revoke_source(source, actor=cast.mara, now=later(1))
+
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE incidents_inboundsource SET {change} WHERE id = %s", [source.pk])
+    assert live_source(token) is None
+
+
+def test_a_name_is_free_again_once_it_is_revoked(cast: Any) -> None:
+    source, _ = a_source(cast)
+    with pytest.raises(ValidationError, match="There is a source of this name"):
+        a_source(cast)
+    revoke_source(source, actor=cast.mara, now=later(1))
+
+    assert a_source(cast)[0].name == source.name

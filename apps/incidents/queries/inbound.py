@@ -32,6 +32,12 @@ def own_domain() -> str:
     return urlsplit(settings.SITE_URL).hostname or "localhost"
 
 
+def mail_address(token: str) -> str:
+    """Where mails of a source go; "" where this portal takes none."""
+    mailbox, _, domain = settings.INBOUND_MAIL_ADDRESS.partition("@")
+    return f"{mailbox}+{token}@{domain}" if domain else ""
+
+
 def live_source(token: str) -> InboundSource | None:
     """The source that this token is for, while it is not revoked. The comparison takes as long for a wrong one."""
     rows = InboundSource.objects.select_related("system", "owner").filter(revoked_at=None)
