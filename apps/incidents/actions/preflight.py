@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -150,7 +151,7 @@ def run_preflight(*, now: datetime) -> int:
     return int(failing)
 
 
-def _facts(now: datetime) -> dict[str, object]:
+def _facts(now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "today": local_date(now),
