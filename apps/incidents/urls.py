@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from apps.incidents.views import acts, cards, declare, incidents, runbooks, steps
+from apps.incidents.views import acts, cards, clocks, declare, inbound, incidents, paging, plans, runbooks, steps
 
 
 class CodeConverter:
@@ -25,6 +25,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("export.csv", incidents.export, name="export"),
     path("declare/", declare.where, name="declare"),
     path("declare/what/", declare.what, name="declare_what"),
+    path("clocks/", clocks.clock_rules, name="clock_rules"),
+    path("clocks/register/", clocks.clock_register, name="clock_register"),
+    path("clocks/register.csv", clocks.clock_register_csv, name="clock_register_csv"),
+    path("clocks/contracts/new/", clocks.clock_contract, name="clock_contract"),
+    path("clocks/<slug:rule_key>/", clocks.clock_rule, name="clock_rule"),
+    path("clocks/<slug:rule_key>/edit/", clocks.clock_rule_edit, name="clock_rule_edit"),
+    path("<incident:incident_code>/clocks/", clocks.incident_clocks, name="incident_clocks"),
+    path("<incident:incident_code>/clocks/<int:clock_id>/", clocks.incident_clock, name="incident_clock"),
     path("<incident:incident_code>/", incidents.incident, name="incident"),
     path("<incident:incident_code>/summary.txt", incidents.summary, name="summary"),
     path("<incident:incident_code>/do/<slug:verb>/", acts.act, name="act"),
@@ -41,7 +49,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runbooks/<slug:runbook_key>/owner/", runbooks.runbook_owner, name="runbook_owner"),
     path("runbooks/<slug:runbook_key>/retire/", runbooks.runbook_retire, name="runbook_retire"),
     path("runbooks/<slug:runbook_key>/versions/<int:number>/", runbooks.runbook_version, name="runbook_version"),
+    path("ack/<str:token>/", paging.ack, name="ack"),
+    path("plans/", plans.plans, name="plans"),
+    path("plans/new/", plans.plan_new, name="plan_new"),
+    path("plans/<int:plan_id>/", plans.plan, name="plan"),
+    path("plans/<int:plan_id>/edit/", plans.plan_edit, name="plan_edit"),
+    path("plans/<int:plan_id>/end/", plans.plan_end, name="plan_end"),
+    path("preflight/", plans.preflight, name="preflight"),
     path("rules/", cards.rules, name="rules"),
+    path("rules/offline/", cards.export, name="cards_export"),
     path("rules/new/", cards.new_rule, name="rule_new"),
     path("rules/<int:rule_id>/end/", cards.end_rule, name="rule_end"),
     path("systems/<str:key>/", cards.system_response, name="system_response"),
@@ -49,4 +65,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<str:incident_code>/steps/<int:order>/", steps.step, name="step"),
     path("<str:incident_code>/steps/", steps.steps_add, name="steps_add"),
     path("<str:incident_code>/evidence-waiver/", steps.freeze_waiver, name="freeze_waiver"),
+    path("sources/", inbound.list_sources, name="sources"),
+    path("sources/<int:source_id>/", inbound.source, name="source"),
+    path("sources/<int:source_id>/revoke/", inbound.revoke, name="source_revoke"),
 ]

@@ -412,6 +412,6 @@ def test_the_live_page_reads_the_clocks_in_few_queries(cast: Any, django_assert_
     assert (len(shown.cards), shown.more) == (4, 16)
     first = shown.cards[0]
     assert (first.figure, first.basis, first.absolute, first.button) == (
-        "71 h 43 min", "left of 72 hours, became aware Fri 20 Nov, 10:14", "Mon 23 Nov, 10:14",
+        "71 h 43 min", "left of 72 hours, became aware Fri 20 Nov, 09:14", "Mon 23 Nov, 09:14",
         "Decide: notify or not",
     )  # fmt: skip

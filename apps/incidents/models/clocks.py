@@ -9,6 +9,15 @@ from apps.incidents.rules import CLOCK_OVER, ClockState
 from apps.incidents.rules.clocks import Term
 from apps.people.models import Function, Person
 
+# How well a rule is known.
+CONFIDENCE_WORDS = {
+    "primary": "Read in the law itself",
+    "secondary": "Read in sources about it",
+    "conflicting": "Sources disagree",
+    "unverified": "Not verified",
+    "own": "Your own",
+}
+
 
 class ClockRule(models.Model):
     """One duty to report, in one version. A change of law is a new version; an incident keeps the one it began with.
@@ -130,6 +139,16 @@ class ClockRule(models.Model):
     def path(self) -> str:
         """The address of its page."""
         return f"/incidents/clocks/{self.key}/"
+
+    @property
+    def bound_words(self) -> str:
+        """Who is bound, as people say it."""
+        return self.bound_role.replace("_", " ").replace("gpai", "GPAI").replace("uk ", "UK ").replace("us ", "US ")
+
+    @property
+    def confidence_words(self) -> str:
+        """How sure it is."""
+        return CONFIDENCE_WORDS.get(self.confidence, self.confidence)
 
     @property
     def term(self) -> Term:

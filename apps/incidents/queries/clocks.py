@@ -2,11 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from apps.access.queries import may
 from apps.access.rules import Permission
@@ -15,7 +16,16 @@ from apps.common.errors import Refused
 from apps.incidents.models import Authority, ClockRule, Incident, IncidentClock
 from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.rules import ClockState, Mode
-from apps.incidents.rules.clocks import Deadline, Where, can_run, due_at, may_matter, share_over, span_words
+from apps.incidents.rules.clocks import (
+    CALENDAR_WORDS,
+    Deadline,
+    Where,
+    can_run,
+    due_at,
+    may_matter,
+    share_over,
+    span_words,
+)
 from apps.people.models import Person, Seat
 from apps.people.queries import Presence
 from apps.registry.queries.succession import mandate_holder
@@ -216,14 +226,32 @@ def if_since(rule: ClockRule, moment: datetime) -> Deadline | None:
     return due_at(rule.term, {rule.anchor: moment}, where())
 
 
+def deadline_of(clock: IncidentClock) -> Deadline | None:
+    """The deadline of a clock with the words on how it was worked out, from the moments on record."""
+    newest = {anchor.anchor: anchor.at for anchor in clock.anchors.order_by("pk")}
+    return due_at(clock.rule.term, newest, where())
+
+
+def calendar_words(calendar: str) -> str:
+    """What a rule's calendar leaves out, in words."""
+    return CALENDAR_WORDS.get(calendar, f"Weekends and public holidays of {calendar}")
+
+
+def moment_words(moment: datetime | None) -> str:
+    """A moment as mails and the timeline say it: in the organisation's zone."""
+    return _said(moment, organisation_zone())
+
+
 def _moment(moment: datetime | None) -> str:
+    """A moment as the reader of a page has it."""
+    return _said(moment, timezone.get_current_timezone())
+
+
+def _said(moment: datetime | None, zone: tzinfo) -> str:
     if moment is None:
         return ""
-    local = moment.astimezone(organisation_zone())
+    local = moment.astimezone(zone)
     return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
-
-
-moment_words = _moment
 
 
 @dataclass(frozen=True)
