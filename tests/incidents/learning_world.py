@@ -8,7 +8,7 @@ from apps.incidents.actions.declare import declare
 from apps.incidents.actions.leads import take_lead
 from apps.incidents.actions.signing import Signing
 from apps.incidents.actions.states import contain, resolve
-from apps.incidents.models import Incident, IncidentStep
+from apps.incidents.models import Escalation, Incident, IncidentStep
 from apps.people.rules import Confirmation
 from tests.factories import a_system
 from tests.incidents.world import settle
@@ -23,17 +23,29 @@ def signing(person: Any, now: datetime = LATER, *, declared: bool = True, name: 
 
 
 def active(
-    cast: Any, *, leads: Sequence[Any] = (), severity: str = "sev2", now: datetime = NOW, **more: Any
+    cast: Any,
+    *,
+    leads: Sequence[Any] = (),
+    severity: str = "sev2",
+    now: datetime = NOW,
+    answered: timedelta = timedelta(minutes=2),
+    **more: Any,
 ) -> Incident:
-    """Declared by dov, taken by each of these in turn (ada where nobody is named), and classified."""
+    """Declared by dov and called at once, taken by each of these in turn (ada where nobody is named), classified."""
     system = more.pop("system", None) or a_system(cast, owner=cast.ada)
     settle()
     incident = declare(
         title="It read letters of others", system=system, actor=cast.dov, now=now, severity=severity, **more
     )
-    for minutes, lead in enumerate(leads or (cast.ada,), start=2):
-        incident = take_lead(incident, lead, actor=lead, now=now + timedelta(minutes=minutes))
+    called(incident)
+    for minutes, lead in enumerate(leads or (cast.ada,)):
+        incident = take_lead(incident, lead, actor=lead, now=now + answered + timedelta(minutes=minutes))
     return incident
+
+
+def called(incident: Incident) -> None:
+    """The first page went out at the moment of declaring."""
+    Escalation.objects.filter(incident=incident, first_page_at=None).update(first_page_at=incident.declared_at)
 
 
 def contained(incident: Incident, by: Any, now: datetime) -> Incident:
