@@ -33,6 +33,7 @@ from tests.factories import NOW, a_system
 from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, an_action
 from tests.handovers import begin
+from tests.notify.webhooks_world import an_endpoint
 from tests.registry.test_charter import in_force, signed
 
 ROLES = ("anonymous", "ivan", "dov", "ada", "cleo", "bo", "eve", "mara")
@@ -45,6 +46,7 @@ OWNER_AND_READERS = "L L 404 200 200 200 200 200"
 OWNER_ONLY = "L L 404 200 404 404 404 404"
 ADMINISTERS = "L L 403 403 403 403 403 200"
 REGISTERS = "L L 403 403 200 403 403 200"
+MANAGES_INCIDENTS = "L L 403 403 200 403 403 200"
 NOMINATES = "L L 404 200 200 403 403 200"
 CHANGES = "L L 404 200 403 403 403 200"
 READS_TRAIL = "L L 403 403 200 403 200 200"
@@ -118,6 +120,10 @@ PAGES: dict[str, str] = {
     "portal:sessions": EVERYBODY,
     "portal:sessions_end_others": POST_ONLY,
     "portal:session_end": POST_ONLY,
+    "portal:channels": EVERYBODY,
+    "portal:endpoints": MANAGES_INCIDENTS,
+    "portal:endpoint_new": MANAGES_INCIDENTS,
+    "portal:endpoint": MANAGES_INCIDENTS,
     "portal:availability": EVERYBODY,
     "portal:person_availability": ADMINISTERS,
     "portal:workload": EVERYBODY,
@@ -275,6 +281,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         actor=cast.mara,
         now=NOW,
     )
+    endpoint = an_endpoint(cast.mara, "https://93.184.215.14/in").endpoint
     day = NOW.date() + timedelta(days=90)
     absence = registry.record_absence(cast.ada, starts_on=day, ends_on=day, actor=cast.ada, now=NOW)
     token, _ = issue_token(cast.ada, name="Mine", scopes=["read"], actor=cast.ada, now=NOW)
@@ -306,6 +313,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "session_id": {"session_id": 1},
         "event_id": {"event_id": AuditEvent.objects.latest("ts_us").pk},
         "exception_id": {"exception_id": exception.pk},
+        "endpoint_id": {"endpoint_id": endpoint.pk},
         "key": {"key": "SYS-ADA"},
         "code": {"code": "2026Q4"},
         "other": {"other": "2026Q4"},

@@ -10,6 +10,8 @@ from apps.common import clock
 from apps.directory.actions import issue_scim_token, offboard, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
 from apps.findings.actions import accept_risk
+from apps.notify.actions.channels import add_channel
+from apps.notify.models import Endpoint
 from apps.people.actions import provision_person
 from apps.people.rules import Confirmation
 from apps.registry import actions as registry
@@ -25,6 +27,7 @@ from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
 from tests.journeys.campaign_pages import campaign_pages
+from tests.notify.webhooks_world import a_channel, an_endpoint
 from tests.registry.test_charter import in_force, signed
 
 Pages = dict[str, list[str]]
@@ -45,7 +48,7 @@ class World:
 def every_page() -> Pages:
     """Every page, by who reads it."""
     world = World(Cast(), clock.now() - timedelta(days=2))
-    parts = [_systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations]
+    parts = [_systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations, _channels]
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
         "mara": ["/", "/menu/", "/keys/", "/mail/", "/status/", "/readiness/", "/not/there/"],
@@ -83,6 +86,21 @@ def _systems(w: World) -> Pages:
             "/systems/SYS-OPEN/nominate/", f"/nominations/{nomination.pk}/withdraw/",
         ],
         "ada": [f"/nominations/{nomination.pk}/"],
+    }  # fmt: skip
+
+
+def _channels(w: World) -> Pages:
+    """A gateway that Ada is reached by, one whose test failed, and a code that waits to be entered."""
+    cast = w.cast
+    gateway = an_endpoint(cast.mara, "https://93.184.215.14/in", now=w.now).endpoint
+    failed = an_endpoint(cast.mara, "https://93.184.215.14/in", kind="slack", name="Chat", now=w.now).endpoint
+    Endpoint.objects.filter(pk=failed.pk).update(tested_at=w.now, test_error="The other side answered 404")
+    a_channel(cast.ada, gateway)
+    add_channel(cast.ada, kind="chat", address="#claims-duty", endpoint=failed, actor=cast.ada, now=clock.now())
+    return {
+        "mara": ["/endpoints/", "/endpoints/new/", f"/endpoints/{gateway.pk}/", f"/endpoints/{failed.pk}/?do=end",
+                 "/mail/?show=webhooks", "/profile/channels/"],
+        "ada": ["/profile/channels/"],
     }  # fmt: skip
 
 

@@ -50,6 +50,8 @@ PAGES = {
     "mandate": "/ownership/mandate/",
     "workload": "/ownership/people/",
     "availability": "/profile/availability/",
+    "channels": "/profile/channels/",
+    "endpoints": "/endpoints/",
     "units": "/units/",
 }
 ADMINISTERED = {
