@@ -88,7 +88,7 @@ class CardDerivationOut(serializers.Serializer[Any]):
     """One step that led to the name."""
 
     step = serializers.CharField()
-    label = serializers.CharField(allow_null=True)
+    where = serializers.CharField(allow_null=True, help_text="The scope of the rule or the matrix, or the basis.")
     person = serializers.CharField(allow_null=True)
     outcome = serializers.CharField()
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.common import clock
-from apps.incidents.actions import cards, paging, states
+from apps.incidents.actions import card_export, cards, paging, states
 from apps.incidents.actions.preflight import run_preflight
 from apps.incidents.queries.paging import database_now
 
@@ -12,6 +12,12 @@ from apps.incidents.queries.paging import database_now
 def settle_cards() -> int:
     """Work out the cards that a commit left behind. Returns how many changed."""
     return cards.settle_cards(now=clock.now())
+
+
+@shared_task(name="incidents.export_cards")
+def export_cards() -> int:
+    """Write who responds for when the portal is down. Returns for how many systems."""
+    return card_export.export_nightly(now=clock.now())
 
 
 @shared_task(name="incidents.recompute_cards")

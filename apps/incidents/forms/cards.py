@@ -31,14 +31,6 @@ def _text(label: str, *, help_text: str = "", rows: int = 3, required: str = "",
     )
 
 
-class _SeatField(forms.ModelChoiceField):
-    """A seat by its title."""
-
-    def label_from_instance(self, obj: Any) -> str:
-        """The title of the seat."""
-        return str(obj.seat_title)
-
-
 class RuleForm(_Form):
     """Who leads, for which scenario, and for what."""
 
@@ -56,9 +48,7 @@ class RuleForm(_Form):
     )
     unit = forms.ModelChoiceField(Unit.objects.all(), label="Or for one unit", required=False, empty_label="No unit")
     lead_person = PersonField(label="Who leads?", required=False, help_text=f"{WHO} Or choose a seat.")
-    lead_function = _SeatField(
-        Function.objects.all(), label="Or the seat whose holder leads", required=False, empty_label="No seat"
-    )
+    lead_function = forms.ChoiceField(label="Or the seat whose holder leads", required=False)
     deputy = PersonField(
         label="Who is called next?",
         required=False,
@@ -69,6 +59,14 @@ class RuleForm(_Form):
     def __init__(self, *args: Any, actor: Person, **kwargs: Any) -> None:
         self.actor = actor
         super().__init__(*args, **kwargs)
+        seats = Function.objects.values_list("code", "seat_title")
+        label = "Or the seat whose holder leads"
+        self.fields["lead_function"] = forms.ChoiceField(label=label, required=False, choices=[("", "No seat"), *seats])
+
+    def clean_lead_function(self) -> Function | None:
+        """The function of the seat."""
+        code = self.cleaned_data["lead_function"]
+        return Function.objects.get(pk=code) if code else None
 
     def clean_system(self) -> System | None:
         """The system. Raises ValidationError for a key of none that the writer may see."""

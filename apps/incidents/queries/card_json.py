@@ -86,7 +86,7 @@ def _step(card: Card, step: dict[str, Any]) -> dict[str, Any]:
     person = step.get("person")
     return {
         "step": step.get("step", ""),
-        "label": step.get("label"),
+        "where": step.get("label"),
         "person": names.get(person) if person else None,
         "outcome": step.get("outcome", ""),
     }

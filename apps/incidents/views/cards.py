@@ -1,12 +1,14 @@
 """Pages of who responds: rules, and what a responder has to know of one system."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,6 +18,7 @@ from apps.access.rules import Permission
 from apps.common import clock
 from apps.common.clock import day_words
 from apps.common.errors import NotAllowed, Refused
+from apps.incidents.actions.card_export import export_cards, may_export, zip_of
 from apps.incidents.actions.profiles import FIELDS, may_set_profile, set_response_profile
 from apps.incidents.actions.rules import WHO_MAY, end_response_rule, set_response_rule
 from apps.incidents.forms.cards import EndForm, ProfileForm, RuleForm
@@ -62,7 +65,26 @@ def rules(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
     lines = [{"rule": rule, "scope": scope_words(rule), "scenario": _words(rule.scenario)} for rule in page]
     context = {"page": page, "rows": lines, "ended": ended, "manages": may(reader, Permission.INCIDENTS_MANAGE)}
+    context["exports"] = may_export(reader)
     return render(request, "incidents/card_rules.html", context)
+
+
+@require_http_methods(READS_AND_WRITES)
+def export(request: HttpRequest) -> HttpResponse:
+    """What is kept for when the portal is down; a POST makes it anew and hands it over."""
+    actor = signed_in(request)
+    if not may_export(actor):
+        raise NotAllowed("Only those who read every system and manage incidents export who responds.")
+    if request.method != "POST":
+        return render(request, "incidents/card_export.html")
+    now = clock.now()
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        export_cards(folder, actor=actor, now=now)
+        zip_of(folder, folder / "cards.zip")
+        # Opened here, so that its bytes outlast the folder.
+        content = (folder / "cards.zip").open("rb")
+    return FileResponse(content, as_attachment=True, filename=f"who-responds-{clock.local_date(now):%Y-%m-%d}.zip")
 
 
 @require_http_methods(READS_AND_WRITES)

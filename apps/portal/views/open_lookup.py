@@ -6,6 +6,7 @@ who works here. Each look-up is counted for its address and written to the log.
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -47,7 +48,7 @@ def open_lookup(request: HttpRequest) -> HttpResponse:
         raise Http404
     text = " ".join(request.GET.get("q", "").split())[:200]
     scenario = _scenario(request.GET.get("scenario", ""))
-    context = {"q": text, "scenario": scenario, "choices": _choices(), "found": None}
+    context: dict[str, Any] = {"q": text, "scenario": scenario, "choices": _choices(), "found": None}
     if text:
         if is_above(f"open-lookup:{address}", settings.OPEN_LOOKUP_A_MINUTE, now=clock.now()):
             log.warning("open_lookup.limited", address=address)

@@ -38,6 +38,7 @@ SWEEP_WORDS = {
     "findings.sweep": "Brings the findings in line with what is so",
     "incidents.classify_overdue": "Lets the higher severity apply where nobody said how bad it is",
     "incidents.escalate": "Calls whoever is next until somebody takes the incident",
+    "incidents.export_cards": "Writes who responds for when the portal is down",
     "incidents.preflight": "Looks every night whether calling people would work",
     "incidents.recompute_cards": "Works out every night who responds",
     "incidents.settle_cards": "Works out who responds where a change left it undone",
