@@ -319,6 +319,8 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHand
 WEBHOOK_ALLOWED_NETWORKS = env_networks("WEBHOOK_ALLOWED_NETWORKS")
 WEBHOOK_ALLOW_HTTP = env_bool("WEBHOOK_ALLOW_HTTP", False)
 WEBHOOK_CA_FILE = env_str("WEBHOOK_CA_FILE", "")
+# A watchman outside is told every ten minutes that calling works; it alarms somebody where that stays away.
+DEAD_MAN_URL = env_str("DEAD_MAN_URL", "")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.access.authentication.TokenAuthentication"],

@@ -6,6 +6,7 @@ from apps.common import clock
 from apps.findings.actions import sweep_registry
 from apps.findings.tasks import told
 from apps.notify.actions import enqueue_many
+from apps.portal.dead_man import sign_of_life
 from apps.portal.queries.channels import test_notes
 
 # The name of the watchman's source among those of the findings.
@@ -16,9 +17,11 @@ SOURCE = "watch"
 def watch() -> int:
     """Raise a finding for each duty that was not done, close it when it is. Returns how many were raised.
 
-    Raises RuntimeError where the source itself failed.
+    Raises RuntimeError where the source itself failed. A watchman outside is told last, where there is one.
     """
-    return told(sweep_registry(now=clock.now(), only=[SOURCE]))
+    raised = told(sweep_registry(now=clock.now(), only=[SOURCE]))
+    sign_of_life(now=clock.now())
+    return raised
 
 
 @shared_task(name="portal.ask_for_tests")

@@ -453,5 +453,5 @@ def test_what_is_being_sent_when_somebody_answers_is_not_tried_again(cast: Any) 
     acknowledge(incident, actor=cast.ada, now=minutes(1))
 
     message = Message.objects.get(key__startswith="page:")
-    assert (message.state, message.error) == ("claimed", "They answered.")
+    assert (message.state, message.error) == ("claimed", "Ada Nwosu has it.")
     assert delivery.was_withdrawn(message)

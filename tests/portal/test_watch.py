@@ -76,13 +76,13 @@ def test_all_is_done(cast: Cast) -> None:
     found = watched(NOW, reader=cast.mara)
     assert (found.verdict, undone(found)) == (f"All {len(DUTIES)} duties are done.", {})
     assert watch_breaches(NOW) == []
-    assert len({duty.key for duty in DUTIES}) == len(DUTIES) == 22
+    assert len({duty.key for duty in DUTIES}) == len(DUTIES) == 26
 
 
 def test_without_a_worker_nothing_else_is_blamed(cast: Cast) -> None:
     found = watched(NOW, reader=cast.mara)
     assert undone(found) == {"worker": (1, "Mara Lindt")}
-    assert found.verdict == "1 of 22 duties was not done."
+    assert found.verdict == "1 of 26 duties was not done."
     assert texts(found, "worker") == ["No worker has ever reported."]
     alive(NOW)
     assert undone(watched(after(minutes=3))) == {}

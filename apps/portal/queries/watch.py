@@ -18,13 +18,13 @@ from apps.audit.models import SweepRun
 from apps.findings.models import Finding
 from apps.people.models import Person, RoleGrant
 from apps.people.rules import RoleName
-from apps.portal.queries import watch_campaigns, watch_people, watch_work
+from apps.portal.queries import watch_campaigns, watch_incidents, watch_people, watch_work
 from apps.portal.queries.watch_checks import Duty, Example, Scene, Tends
 from apps.registry.queries import visible_systems
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.rules.breaches import Breach, Level
 
-DUTIES: tuple[Duty, ...] = (*watch_work.DUTIES, *watch_campaigns.DUTIES, *watch_people.DUTIES)
+DUTIES: tuple[Duty, ...] = (*watch_work.DUTIES, *watch_campaigns.DUTIES, *watch_people.DUTIES, *watch_incidents.DUTIES)
 NOT_DONE = "duty-not-done"
 PATH = "/status/"
 READERS = "seat holders, auditors and the person who holds the mandate"
