@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.common import clock
-from apps.incidents.actions import card_export, cards, paging, states
+from apps.incidents.actions import card_export, cards, clock_watch, paging, states
 from apps.incidents.actions.preflight import run_preflight
 from apps.incidents.queries.paging import database_now
 
@@ -45,3 +45,9 @@ def classify_overdue() -> int:
 def preflight() -> int:
     """Look whether calling would work for every live system. Returns for how many it would not."""
     return run_preflight(now=database_now())
+
+
+@shared_task(name="incidents.watch_clocks")
+def watch_clocks() -> int:
+    """Remind of legal deadlines, and say which were missed. Returns how many clocks it did something about."""
+    return clock_watch.watch_clocks(now=database_now())
