@@ -182,5 +182,6 @@ class IncidentView(TokenView):
         except Incident.DoesNotExist as error:
             raise Http404 from error
         body = IncidentOut(found).data | {"description": found.description}
-        body["timeline"] = LineOut(found.timeline.all()[:LINES], many=True).data
+        lines: Any = found.timeline.all()[:LINES]
+        body["timeline"] = LineOut(lines, many=True).data
         return Response(body)

@@ -315,6 +315,8 @@ def classify_words(incident: Incident, now: datetime) -> str:
     """How long there is left to say how bad it is."""
     if incident.severity != Severity.UNCLASSIFIED:
         return SEVERITY_WORDS[Severity(incident.severity)]
+    if incident.classify_by <= now:
+        return f"Not classified, late by {span_words(now - incident.classify_by)}"
     return f"Not classified, {span_words(incident.classify_by - now)} left"
 
 

@@ -22,6 +22,8 @@ from apps.common.workdays import add_working_days
 from apps.directory.queries.cases import open_cases_of
 from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import findings_for, planned_for, to_verify_by
+from apps.incidents.models import Incident
+from apps.incidents.queries.page import needing
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
 from apps.registry.actions.ownership import ANSWER_WITHIN
@@ -43,7 +45,8 @@ NAME_SHOWN = 90
 class Need:
     """One duty: what, by when, and the next action."""
 
-    # attestation | nomination | handover | finding | letters | charter | leaver | review | exception | rollup | passed
+    # incident | attestation | nomination | handover | finding | letters | charter | leaver | review | exception |
+    # rollup | passed
     kind: str
     title: str
     text: str
@@ -59,12 +62,14 @@ class Need:
 
     @property
     def tone(self) -> str:
-        """Overdue is bad, three days or less is a warning."""
+        """Overdue is bad, three days or less is a warning. What is live comes before everything."""
+        if self.kind == "incident":
+            return "bad"
         return "bad" if self.days < 0 else "warn" if self.days <= 3 else "neutral"
 
     @property
     def words(self) -> str:
-        return due_words(self.due_on, self.today)
+        return "Live" if self.kind == "incident" else due_words(self.due_on, self.today)
 
 
 @dataclass(frozen=True)
@@ -125,12 +130,14 @@ def home_page(person: Person, now: datetime) -> HomePage:
     nodes = [_node(one, today) for one in nodes_for(person, now)[:SHOWN]]
     passed = _passed_on(person, today)
     needs += charter + leavers + reviews + nodes + passed
+    live_now = [_incident(one, person, today) for one in needing(person)]
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
-        needs=sorted(needs, key=lambda need: (need.due_on, need.title)),
-        needs_total=attestations
+        needs=live_now + sorted(needs, key=lambda need: (need.due_on, need.title)),
+        needs_total=len(live_now)
+        + attestations
         + nominated
         + findings
         + len(handovers)
@@ -145,6 +152,22 @@ def home_page(person: Person, now: datetime) -> HomePage:
         interim_total=counts["interim"],
         nominations_left=max(nominated - SHOWN, 0),
         period=period,
+    )
+
+
+def _incident(one: Incident, person: Person, today: date) -> Need:
+    """A live incident that somebody leads, was called to, or is asked to take over."""
+    leads = one.lead_id == person.pk
+    text = f"{one.prefix}{_short(one.title)}. {_short(one.place)}"
+    return Need(
+        kind="incident",
+        title=f"You lead the response to {one.code}" if leads else f"You are called to {one.code}",
+        text=text if leads else f"{text}. {one.lead.display_name} leads",
+        due_on=today,
+        today=today,
+        url=one.path,
+        action="Open",
+        about=one.code,
     )
 
 
