@@ -152,6 +152,9 @@ PAGES: dict[str, str] = {
     **{f"findings:{verb}": POST_ONLY for verb in ("assign", "plan", "accept", "withdraw", "reopen", "close")},
     "findings:finish": POST_ONLY,
     "findings:verify": POST_ONLY,
+    "incidents:sources": REGISTERS,
+    "incidents:source": REGISTERS,
+    "incidents:source_revoke": REGISTERS,
     "readiness:board": READS_BOARD,
     "attestations:campaigns": EVERYBODY,
     "attestations:templates": READS_CAMPAIGNS,
@@ -325,6 +328,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "scim_token_id": {"scim_token_id": scim_token.pk},
         "node_id": {"node_id": RollupNode.objects.get(level="top").pk},
         "finding_id": {"finding_id": finding.pk},
+        "source_id": {"source_id": a_source(cast)[0].pk},
         "action_id": {"action_id": an_action(cast, finding).pk},
     }
 

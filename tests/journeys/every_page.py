@@ -10,6 +10,9 @@ from apps.common import clock
 from apps.directory.actions import issue_scim_token, offboard, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
 from apps.findings.actions import accept_risk
+from apps.incidents.actions.inbound import add_source, receive, revoke_source
+from apps.incidents.models import InboundSource
+from apps.incidents.rules.inbound import Report, Status
 from apps.notify.actions.channels import add_channel
 from apps.notify.models import Endpoint
 from apps.people.actions import provision_person
@@ -219,3 +222,21 @@ def _findings(w: World) -> Pages:
 
 def _attestations(w: World) -> Pages:
     return campaign_pages(w.cast, w.now)
+
+
+def _sources(w: World) -> Pages:
+    """Sources of incidents, one of them used and one revoked."""
+    system = System.objects.get(key="SYS-ADA")
+    values: dict[str, Any] = {"actor": w.cast.mara, "now": w.now}
+    ids = []
+    for kind in InboundSource.Kind.values:
+        source, _ = add_source(name=f"{kind} " + "of production " * 6, kind=kind, system=system, **values)
+        ids.append(source.pk)
+    gone, _ = add_source(name="Old", kind="webhook", mode="test", **values)
+    revoke_source(gone, actor=w.cast.mara, now=w.later(1))
+    receive(source, Report(Status.FIRING, "It reads letters", dedup_key="k"), now=w.later(1))
+    page = "/incidents/sources/"
+    return {
+        "mara": [page, f"{page}?show=revoked", *(f"{page}{pk}/" for pk in ids), f"{page}{gone.pk}/",
+                 f"{page}{gone.pk}/revoke/", f"{page}{ids[0]}/revoke/"],
+    }  # fmt: skip
