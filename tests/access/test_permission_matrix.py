@@ -33,6 +33,7 @@ from tests.factories import NOW, a_system
 from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, an_action
 from tests.handovers import begin
+from tests.incidents.inbound_world import a_source
 from tests.notify.webhooks_world import an_endpoint
 from tests.registry.test_charter import in_force, signed
 

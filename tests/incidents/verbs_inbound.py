@@ -36,5 +36,5 @@ VERBS: dict[str, tuple[Callable[[Any], Callable[[], Any]], dict[str, int]]] = {
     "add_source": (lambda w: lambda: _source(w), {"inbound_source.added": 1}),
     "revoke_source": (_revokes, {"inbound_source.revoked": 1}),
     "receive": (_resolves, {"incident.noted": 1}),
-    "receive_mail": (_mails, {"incident.declared": 1}),
+    "receive_mail": (_mails, {"incident.declared": 1, "caused incident.paged": 1}),
 }
