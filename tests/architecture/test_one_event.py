@@ -45,7 +45,7 @@ from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action, breach, done
 from tests.handovers import begin, sign_in, sign_out
-from tests.incidents import verbs_inbound
+from tests.incidents import verbs_clocks, verbs_inbound, verbs_live
 from tests.notify import verbs_channels
 from tests.registry import charter_verbs, raci_verbs
 
@@ -56,8 +56,10 @@ FILE = template_csv().encode()
 NO_VERBS = {
     "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
     *directory_verbs.NO_VERBS,
+    *verbs_clocks.NO_VERBS,
     *verbs_channels.NO_VERBS,
     *verbs_inbound.NO_VERBS,
+    *verbs_live.NO_VERBS,
     *verbs_after.NO_VERBS,
     *verbs_campaigns.NO_VERBS,
     *verbs_documents.NO_VERBS,
@@ -258,8 +260,10 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     ),
     **charter_verbs.VERBS,
     **directory_verbs.VERBS,
+    **verbs_clocks.VERBS,
     **verbs_channels.VERBS,
     **verbs_inbound.VERBS,
+    **verbs_live.VERBS,
     **verbs_after.VERBS,
     **verbs_campaigns.VERBS,
     **verbs_documents.VERBS,
@@ -449,7 +453,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     "delete_view": (lambda w: then(w.view(), lambda v: registry.delete_view(v, **w.by)), {"view.deleted": 1}),
 }  # fmt: skip
 # These are tried where their own world is: an empty portal, and days on which something is due.
-ELSEWHERE = {"start_portal", "open_due", "move_on_due", "remind_all_due", *verbs_work.ELSEWHERE}
+ELSEWHERE = {"start_portal", "open_due", "move_on_due", "remind_all_due", *verbs_work.ELSEWHERE, *verbs_live.ELSEWHERE}
 
 
 def verbs_of_the_house() -> set[str]:
