@@ -33,6 +33,7 @@ from tests.factories import NOW, a_system
 from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, an_action
 from tests.handovers import begin
+from tests.incidents.clock_world import clock, with_clocks
 from tests.incidents.inbound_world import a_source
 from tests.notify.webhooks_world import an_endpoint
 from tests.registry.test_charter import in_force, signed
@@ -157,6 +158,15 @@ PAGES: dict[str, str] = {
     "incidents:source": REGISTERS,
     "incidents:source_revoke": REGISTERS,
     "readiness:board": READS_BOARD,
+    "incidents:clock_rules": EVERYBODY,
+    "incidents:clock_rule": EVERYBODY,
+    "incidents:clock_register": EVERYBODY,
+    "incidents:clock_register_csv": EVERYBODY,
+    # The legal seat, and who manages incidents.
+    "incidents:clock_rule_edit": REGISTERS,
+    "incidents:clock_contract": REGISTERS,
+    "incidents:incident_clocks": OWNER_AND_READERS,
+    "incidents:incident_clock": OWNER_AND_READERS,
     "attestations:campaigns": EVERYBODY,
     "attestations:templates": READS_CAMPAIGNS,
     "attestations:template": READS_CAMPAIGNS,
@@ -298,7 +308,12 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     draft_charter(actor=cast.mara, now=NOW)
     asked = asked_for_an_a(System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW + timedelta(hours=2))
     document, _ = request_report(Campaign.objects.get(), actor=cast.mara, now=NOW + timedelta(hours=3))
+    # Declared by Mara about Ada's system: Dov takes no part.
+    incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
     return {
+        "incident_code": {"incident_code": incident.code},
+        "clock_id": {"clock_id": clock(incident, "GDPR-33").pk},
+        "rule_key": {"rule_key": "GDPR-33"},
         "function": {"function": "ciso"},
         "number": {"number": 1},
         "template_key": {"template_key": "quarterly"},

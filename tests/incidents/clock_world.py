@@ -26,7 +26,8 @@ def with_clocks(cast: Any, *, now: datetime = NOW, **more: Any) -> Incident:
     system = more.pop("system", None) or a_system(cast, owner=cast.ada, regulatory_class="high_risk")
     settle()
     more.setdefault("scenario", "data-access")
-    incident = declare(title="It read letters of others", system=system, actor=cast.dov, now=now, **more)
+    more.setdefault("actor", cast.dov)
+    incident = declare(title="It read letters of others", system=system, now=now, **more)
     if not incident.clocks.exists():
         open_clocks(incident, now)
         sync_participants(incident)

@@ -38,7 +38,7 @@ def test_the_register_says_what_is_law_and_who_has_not_said(cast: Any, browse: A
 @pytest.mark.parametrize(
     ("status", "there", "not_there"),
     [
-        ("law", "GDPR Art. 33(1)", "Digital Omnibus"), ("proposed", "Digital Omnibus", "GDPR Art. 33(1)"),
+        ("law", "GDPR Art. 33(1)", "Digital Omnibus"), ("proposed", "Digital Omnibus", "NIS2 Art."),
         ("repealed", "Colorado SB 24-205", "GDPR Art. 33(1)"), ("binds", "No rule like this", "GDPR Art. 33(1)"),
     ],
 )  # fmt: skip
