@@ -1,6 +1,6 @@
 """`python -m benchmarks`: every measurement of the project, one after the other."""
 
-from benchmarks import blind_spots, campaigns, findings, imports, leavers, opening, pages
+from benchmarks import blind_spots, campaigns, cards, findings, imports, leavers, opening, pages
 
 pages.main()
 blind_spots.main()
@@ -9,3 +9,4 @@ leavers.main()
 findings.main()
 opening.main()
 campaigns.main()
+cards.main()
