@@ -5,7 +5,8 @@ from typing import Any
 
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.paging import advance_due
-from apps.incidents.models import Escalation, Incident, Page
+from apps.incidents.actions.states import contain
+from apps.incidents.models import Escalation, Incident, IncidentStep, Page
 from apps.notify.models import Message
 from apps.registry.models import System
 from tests.factories import a_system
@@ -54,3 +55,13 @@ def waiting_mail(incident: Incident) -> list[str]:
 def texts(incident: Incident) -> list[str]:
     """The lines of the timeline, oldest first."""
     return list(incident.timeline.order_by("pk").values_list("text", flat=True))
+
+
+def contained(incident: Incident, person: Any, now: datetime) -> Incident:
+    """Contained by somebody who leads it, with the steps of the runbook that this needs."""
+    steps = IncidentStep.objects.filter(incident=incident).exclude(state__in=["done", "skipped"])
+    for does in ("evidence_freeze", "containment"):
+        steps.filter(does=does).update(
+            state="done", done_by=person, done_at=now, evidence="Seen", agreed_by=person, agreed_at=now
+        )
+    return contain(incident, note="Paused", actor=person, now=now)

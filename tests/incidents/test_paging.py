@@ -11,13 +11,13 @@ from apps.directory.actions import offboard
 from apps.incidents.actions import calling
 from apps.incidents.actions.leads import answer_handover, ask_handover, relieve_lead
 from apps.incidents.actions.paging import acknowledge, advance_due, decline_page, snooze
-from apps.incidents.actions.states import classify, contain, reopen, resolve
+from apps.incidents.actions.states import classify, reopen, resolve
 from apps.incidents.models import Escalation, EscalationPlan, Incident, Page
 from apps.notify import delivery
 from apps.notify.models import Message
 from apps.people.actions import seat_person
 from apps.registry.actions import record_absence
-from tests.incidents.paging_world import NOW, called_at, declared, minutes, pages, texts, timer, waiting_mail
+from tests.incidents.paging_world import NOW, called_at, contained, declared, minutes, pages, texts, timer, waiting_mail
 
 pytestmark = pytest.mark.django_db
 
@@ -317,7 +317,7 @@ def test_a_handover_is_silent(cast: Any) -> None:
 
 def _resolved(cast: Any) -> Incident:
     incident = acknowledge(declared(cast, severity="sev2"), actor=cast.ada, now=minutes(1))
-    incident = contain(incident, note="Paused", actor=cast.ada, now=minutes(2))
+    incident = contained(incident, cast.ada, minutes(2))
     return resolve(incident, resolution="Narrowed", actor=cast.ada, now=minutes(3))
 
 
