@@ -88,7 +88,7 @@ SELECT to_jsonb(sys), to_jsonb(card),
     (SELECT jsonb_agg(jsonb_build_object('key', k.key, 'instrument', k.instrument, 'article', k.article,
             'title', k.title, 'trigger', k.trigger, 'amount', k.amount, 'unit', k.unit, 'immediate', k.immediate,
             'status', k.status, 'recipient', k.recipient, 'verified_on', k.verified_on)
-        ORDER BY k.instrument, k.key)
+        ORDER BY k.applies IS NOT TRUE, k.instrument, k.key)
      FROM incidents_clockrule k
      WHERE k.replaced_at IS NULL AND k.applies IS NOT FALSE AND k.status IN ('in_force', 'contested') AND k.after = ''
        AND (k.scenarios = '[]'::jsonb OR k.scenarios ? %(scenario)s)
