@@ -20,6 +20,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
+from apps.incidents.actions.timeline import set_task
 from apps.registry import actions as registry
 from apps.registry.actions.charter import draft_charter
 from apps.registry.actions.imports import receive_import
@@ -48,6 +49,7 @@ OWNER_AND_READERS = "L L 404 200 200 200 200 200"
 OWNER_ONLY = "L L 404 200 404 404 404 404"
 ADMINISTERS = "L L 403 403 403 403 403 200"
 REGISTERS = "L L 403 403 200 403 403 200"
+RUNS_INCIDENTS = "L L 404 200 200 403 403 200"
 MANAGES_INCIDENTS = "L L 403 403 200 403 403 200"
 NOMINATES = "L L 404 200 200 403 403 200"
 CHANGES = "L L 404 200 403 403 403 200"
@@ -154,6 +156,18 @@ PAGES: dict[str, str] = {
     **{f"findings:{verb}": POST_ONLY for verb in ("assign", "plan", "accept", "withdraw", "reopen", "close")},
     "findings:finish": POST_ONLY,
     "findings:verify": POST_ONLY,
+    "incidents:incidents": EVERYBODY,
+    "incidents:export": EVERYBODY,
+    "incidents:declare": EVERYBODY,
+    # Without a system or words on what it is about: back to the first step.
+    "incidents:declare_what": "L L 302 302 302 302 302 302",
+    "incidents:incident": OWNER_AND_READERS,
+    "incidents:summary": OWNER_AND_READERS,
+    "incidents:act": RUNS_INCIDENTS,
+    "incidents:correct": RUNS_INCIDENTS,
+    "incidents:task": RUNS_INCIDENTS,
+    # There is no file; who may have one is tested where there is.
+    "incidents:file": "L L 404 404 404 404 404 404",
     "incidents:sources": REGISTERS,
     "incidents:source": REGISTERS,
     "incidents:source_revoke": REGISTERS,
@@ -262,6 +276,8 @@ API = {
     "api:campaign": {"code": "2026Q4"},
     "api:campaign_report": {"code": "2026Q4"},
     "api:findings": {},
+    "api:incidents": {},
+    "api:incident": {"incident_code": ""},
     "api:finding": {"finding_id": 0},
     "api:readiness": {},
     "api:status": {},
@@ -312,6 +328,9 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
     return {
         "incident_code": {"incident_code": incident.code},
+        "verb": {"verb": "classify"},
+        "entry_id": {"entry_id": incident.timeline.latest("pk").pk},
+        "task_id": {"task_id": set_task(incident, what="List", person=cast.ben, actor=cast.mara, now=NOW).pk},
         "clock_id": {"clock_id": clock(incident, "GDPR-33").pk},
         "rule_key": {"rule_key": "GDPR-33"},
         "function": {"function": "ciso"},

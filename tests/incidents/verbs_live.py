@@ -119,9 +119,12 @@ VERBS: dict[str, tuple[Prepare, dict[str, int]]] = {
         then(taken, lambda w, i: states.change_incident(i, title="Other", **ada(w))), {"incident.changed": 1},
     ),
     "add_note": (then(taken, lambda w, i: timeline.add_note(i, text="Found it", **ada(w))), {"incident.noted": 1}),
-    "send_update": (then(taken, lambda w, i: timeline.send_update(i, text="So far", **ada(w))), {"incident.updated": 1}),
+    "send_update": (
+        then(taken, lambda w, i: timeline.send_update(i, text="So far", **ada(w))), {"incident.updated": 1},
+    ),
     "set_task": (
-        then(active, lambda w, i: timeline.set_task(i, what="x", person=w.cast.ben, **ada(w))), {"incident.task_set": 1},
+        then(active, lambda w, i: timeline.set_task(i, what="x", person=w.cast.ben, **ada(w))),
+        {"incident.task_set": 1},
     ),
     "finish_task": (then(_task, lambda w, t: timeline.finish_task(t, outcome="", **ada(w))), {"incident.task_done": 1}),
     "add_file": (
