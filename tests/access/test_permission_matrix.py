@@ -20,7 +20,12 @@ from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
+from apps.incidents.actions.rules import set_response_rule
 from apps.incidents.actions.timeline import set_task
+from apps.incidents.models import EscalationPlan
+from apps.incidents.queries.ack_links import ack_path
+from apps.incidents.queries.paging import database_now
+from apps.incidents.queries.rules import RuleText
 from apps.registry import actions as registry
 from apps.registry.actions.charter import draft_charter
 from apps.registry.actions.imports import receive_import
@@ -168,10 +173,27 @@ PAGES: dict[str, str] = {
     "incidents:task": RUNS_INCIDENTS,
     # There is no file; who may have one is tested where there is.
     "incidents:file": "L L 404 404 404 404 404 404",
+    # Who responds: rules are read by everybody, changed and exported by those who manage incidents.
+    "incidents:rules": EVERYBODY,
+    "incidents:rule_new": REGISTERS,
+    "incidents:rule_end": REGISTERS,
+    "incidents:cards_export": REGISTERS,
+    "incidents:system_response": OWNER_AND_READERS,
+    "incidents:response_profile": NOMINATES,
+    # Off unless networks are named; tests/incidents/test_cards_offline.py.
+    "portal:open_lookup": GONE,
     "incidents:sources": REGISTERS,
     "incidents:source": REGISTERS,
     "incidents:source_revoke": REGISTERS,
     "readiness:board": READS_BOARD,
+    "incidents:plans": EVERYBODY,
+    "incidents:plan": EVERYBODY,
+    "incidents:plan_new": REGISTERS,
+    "incidents:plan_edit": REGISTERS,
+    "incidents:plan_end": REGISTERS,
+    "incidents:preflight": "L L 403 403 200 200 200 200",
+    # Whoever has the link was called: no sign-in, and nothing changes by opening it.
+    "incidents:ack": PUBLIC,
     "incidents:clock_rules": EVERYBODY,
     "incidents:clock_rule": EVERYBODY,
     "incidents:clock_register": EVERYBODY,
@@ -270,7 +292,9 @@ API = {
     "api:system": {"key": "SYS-ADA"},
     "api:system_answered": {"key": "SYS-ADA"},
     "api:ownership_facts": {"key": "SYS-ADA"},
+    "api:who": {},
     "api:who_answers": {},
+    "api:system_card": {"key": "SYS-ADA"},
     "api:blind_spots": {},
     "api:campaigns": {},
     "api:campaign": {"code": "2026Q4"},
@@ -323,6 +347,8 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     signature = signed(cast, in_force(cast))
     draft_charter(actor=cast.mara, now=NOW)
     asked = asked_for_an_a(System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW + timedelta(hours=2))
+    said = RuleText("Agreed.", scenario="complaint", lead_person=cast.lea)
+    response_rule = set_response_rule(said, actor=cast.mara, now=NOW)
     document, _ = request_report(Campaign.objects.get(), actor=cast.mara, now=NOW + timedelta(hours=3))
     # Declared by Mara about Ada's system: Dov takes no part.
     incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
@@ -331,8 +357,11 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "verb": {"verb": "classify"},
         "entry_id": {"entry_id": incident.timeline.latest("pk").pk},
         "task_id": {"task_id": set_task(incident, what="List", person=cast.ben, actor=cast.mara, now=NOW).pk},
+        "plan_id": {"plan_id": EscalationPlan.objects.get(valid_to=None).pk},
+        "token": {"token": ack_path(incident.pages.earliest("pk").pk, database_now()).split("/")[3]},
         "clock_id": {"clock_id": clock(incident, "GDPR-33").pk},
         "rule_key": {"rule_key": "GDPR-33"},
+        "rule_id": {"rule_id": response_rule.pk},
         "function": {"function": "ciso"},
         "number": {"number": 1},
         "template_key": {"template_key": "quarterly"},
@@ -488,7 +517,8 @@ def test_the_api_wants_a_token_with_the_scope(
         headers = {"Authorization": f"Bearer {secret}"}
     expected = {None: 401, "read": 200, "write": 403}[scopes[0] if scopes else None]
     for name, kwargs in API.items():
-        query = {"api:who_answers": {"q": "SYS-ADA"}, "api:system_answered": {"on": "2026-11-17"}}.get(name, {})
+        asked = {"q": "SYS-ADA"}
+        query = {"api:who_answers": asked, "api:who": asked, "api:system_answered": {"on": "2026-11-17"}}.get(name, {})
         here = {argument: world.get(argument, kwargs)[argument] for argument in kwargs}
         response = Client(headers=headers).get(reverse(name, kwargs=here), query)
         assert response.status_code == expected, name

@@ -45,7 +45,7 @@ from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action, breach, done
 from tests.handovers import begin, sign_in, sign_out
-from tests.incidents import verbs_clocks, verbs_inbound, verbs_live
+from tests.incidents import verbs_cards, verbs_clocks, verbs_inbound, verbs_live, verbs_paging
 from tests.notify import verbs_channels
 from tests.registry import charter_verbs, raci_verbs
 
@@ -56,10 +56,12 @@ FILE = template_csv().encode()
 NO_VERBS = {
     "add_absence", "cancel_rows", "today_of", "refresh_absences", "follow_calendar",  # parts and sweeps of absences
     *directory_verbs.NO_VERBS,
+    *verbs_cards.NO_VERBS,
     *verbs_clocks.NO_VERBS,
     *verbs_channels.NO_VERBS,
     *verbs_inbound.NO_VERBS,
     *verbs_live.NO_VERBS,
+    *verbs_paging.NO_VERBS,
     *verbs_after.NO_VERBS,
     *verbs_campaigns.NO_VERBS,
     *verbs_documents.NO_VERBS,
@@ -262,8 +264,10 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     **directory_verbs.VERBS,
     **verbs_clocks.VERBS,
     **verbs_channels.VERBS,
+    **verbs_cards.VERBS,
     **verbs_inbound.VERBS,
     **verbs_live.VERBS,
+    **verbs_paging.VERBS,
     **verbs_after.VERBS,
     **verbs_campaigns.VERBS,
     **verbs_documents.VERBS,
