@@ -29,6 +29,8 @@ from tests.factories import a_system, set_letters
 from tests.factories.matrices import asked_for_an_a
 from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
+from tests.incidents.card_pages import card_pages
+from tests.incidents.clock_pages import clock_pages
 from tests.journeys.campaign_pages import campaign_pages
 from tests.notify.webhooks_world import a_channel, an_endpoint
 from tests.registry.test_charter import in_force, signed
@@ -51,7 +53,8 @@ class World:
 def every_page() -> Pages:
     """Every page, by who reads it."""
     world = World(Cast(), clock.now() - timedelta(days=2))
-    parts = [_systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations, _channels]
+    parts = [_systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations, _channels, _clocks]
+    parts.append(_cards)
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
         "mara": ["/", "/menu/", "/keys/", "/mail/", "/status/", "/readiness/", "/not/there/"],
@@ -105,6 +108,11 @@ def _channels(w: World) -> Pages:
                  "/mail/?show=webhooks", "/profile/channels/"],
         "ada": ["/profile/channels/"],
     }  # fmt: skip
+
+
+def _clocks(w: World) -> Pages:
+    """Legal clocks in every state, and their registers."""
+    return clock_pages(w.cast, w.now)
 
 
 def _ownership(w: World) -> Pages:
@@ -218,6 +226,10 @@ def _findings(w: World) -> Pages:
         "ada": ["/findings/", f"/findings/{finding.pk}/", f"/findings/{late.pk}/"],
         "dov": ["/findings/"],
     }
+
+
+def _cards(w: World) -> Pages:
+    return card_pages(w.cast, w.now)
 
 
 def _attestations(w: World) -> Pages:
