@@ -1,5 +1,7 @@
 """Calling people: who is called when, what an answer does, and what the database refuses."""
 
+from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from apps.notify import delivery
 from apps.notify.models import Message
 from apps.people.actions import seat_person
 from apps.registry.actions import record_absence
+from tests.factories import a_system
 from tests.incidents.paging_world import NOW, called_at, contained, declared, minutes, pages, texts, timer, waiting_mail
+from tests.incidents.verbs_paging import WAYS
 
 pytestmark = pytest.mark.django_db
 
@@ -455,3 +459,19 @@ def test_what_is_being_sent_when_somebody_answers_is_not_tried_again(cast: Any) 
     message = Message.objects.get(key__startswith="page:")
     assert (message.state, message.error) == ("claimed", "Ada Nwosu has it.")
     assert delivery.was_withdrawn(message)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_leaves_one_event_of_its_own(cast: Any, way: str) -> None:
+    prepare, expected = WAYS[way]
+    act = prepare(
+        SimpleNamespace(cast=cast, system=a_system(cast, owner=cast.ada), by={"actor": cast.mara, "now": NOW})
+    )
+    before = counted()
+    act()
+    assert counted() - before == expected
+
+
+def counted() -> Counter[str]:
+    rows = AuditEvent.objects.values_list("kind", "cause")
+    return Counter(f"caused {kind}" if cause else kind for kind, cause in rows)

@@ -10,9 +10,15 @@ from apps.common import clock
 from apps.directory.actions import issue_scim_token, offboard, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
 from apps.findings.actions import accept_risk
+from apps.incidents.actions.declare import declare
 from apps.incidents.actions.inbound import add_source, receive, revoke_source
-from apps.incidents.models import InboundSource
+from apps.incidents.actions.paging import acknowledge
+from apps.incidents.actions.plans import set_plan
+from apps.incidents.actions.preflight import run_preflight
+from apps.incidents.models import EscalationPlan, InboundSource, Page
+from apps.incidents.queries.ack_links import ack_path
 from apps.incidents.rules.inbound import Report, Status
+from apps.incidents.rules.plans import BUILT_IN, Plan
 from apps.notify.actions.channels import add_channel
 from apps.notify.models import Endpoint
 from apps.people.actions import provision_person
@@ -53,7 +59,10 @@ class World:
 def every_page() -> Pages:
     """Every page, by who reads it."""
     world = World(Cast(), clock.now() - timedelta(days=2))
-    parts = [_systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations, _channels, _clocks]
+    parts = [
+        _systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations, _channels, _clocks,
+        _calling,
+    ]  # fmt: skip
     parts.append(_cards)
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
@@ -251,4 +260,25 @@ def _sources(w: World) -> Pages:
     return {
         "mara": [page, f"{page}?show=revoked", *(f"{page}{pk}/" for pk in ids), f"{page}{gone.pk}/",
                  f"{page}{gone.pk}/revoke/", f"{page}{ids[0]}/revoke/"],
+    }  # fmt: skip
+
+
+def _calling(w: World) -> Pages:
+    """Plans of calling, whether it would work, and links that answer: one that waits, of one that somebody has."""
+    cast, now = w.cast, w.now
+    plan = Plan(BUILT_IN.steps, 0, "Claims, " + "at night and on Sundays " * 3)
+    own = set_plan(plan, unit=cast.claims, reason="They asked for it " * 20, actor=cast.mara, now=now)
+    whole = EscalationPlan.objects.get(valid_to=None, unit=None, system=None, scenario="")
+    system = System.objects.get(key="SYS-ADA")
+    waits = declare(title="It mails customers", system=system, actor=cast.dov, now=now)
+    taken = declare(title="It reads letters of others " * 6, system=system, actor=cast.dov, now=now, mode="test")
+    acknowledge(taken, actor=cast.ada, now=w.later(0.1))
+    run_preflight(now=w.later(1))
+    links = [ack_path(Page.objects.filter(incident=one).earliest("pk").pk, clock.now()) for one in (waits, taken)]
+    page = "/incidents/plans/"
+    return {
+        "": [*links, ack_path(1, now - timedelta(days=2))],
+        "mara": [page, f"{page}new/", f"{page}{whole.pk}/", f"{page}{own.pk}/?system=SYS-ADA",
+                 f"{page}{own.pk}/edit/", f"{page}{own.pk}/end/", "/incidents/preflight/"],
+        "dov": [page, f"{page}{whole.pk}/"],
     }  # fmt: skip
