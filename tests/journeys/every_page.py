@@ -37,6 +37,8 @@ from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
 from tests.incidents.card_pages import card_pages
 from tests.incidents.clock_pages import clock_pages
+from tests.incidents.live_pages import live_pages
+from tests.incidents.runbook_pages import runbook_pages
 from tests.journeys.campaign_pages import campaign_pages
 from tests.notify.webhooks_world import a_channel, an_endpoint
 from tests.registry.test_charter import in_force, signed
@@ -61,9 +63,10 @@ def every_page() -> Pages:
     world = World(Cast(), clock.now() - timedelta(days=2))
     parts = [
         _systems, _ownership, _matrix, _mandate, _people, _directory, _findings, _attestations, _channels, _clocks,
-        _calling,
+        _calling, _live,
     ]  # fmt: skip
     parts.append(_cards)
+    parts.append(_runbooks)
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
         "mara": ["/", "/menu/", "/keys/", "/mail/", "/status/", "/readiness/", "/not/there/"],
@@ -241,6 +244,10 @@ def _cards(w: World) -> Pages:
     return card_pages(w.cast, w.now)
 
 
+def _runbooks(w: World) -> Pages:
+    return runbook_pages(w.cast, w.now)
+
+
 def _attestations(w: World) -> Pages:
     return campaign_pages(w.cast, w.now)
 
@@ -282,3 +289,7 @@ def _calling(w: World) -> Pages:
                  f"{page}{own.pk}/edit/", f"{page}{own.pk}/end/", "/incidents/preflight/"],
         "dov": [page, f"{page}{whole.pk}/"],
     }  # fmt: skip
+
+
+def _live(w: World) -> Pages:
+    return live_pages(w.cast, w.now)
