@@ -21,8 +21,9 @@ from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
 from apps.incidents.actions.rules import set_response_rule
+from apps.incidents.actions.runbooks import draft_runbook, pin_runbook
 from apps.incidents.actions.timeline import set_task
-from apps.incidents.models import EscalationPlan
+from apps.incidents.models import EscalationPlan, Runbook
 from apps.incidents.queries.ack_links import ack_path
 from apps.incidents.queries.paging import database_now
 from apps.incidents.queries.rules import RuleText
@@ -194,6 +195,20 @@ PAGES: dict[str, str] = {
     "incidents:preflight": "L L 403 403 200 200 200 200",
     # Whoever has the link was called: no sign-in, and nothing changes by opening it.
     "incidents:ack": PUBLIC,
+    # Runbooks are read by everybody, the organisation's are changed by who manages incidents.
+    "incidents:runbooks": EVERYBODY,
+    "incidents:runbook": EVERYBODY,
+    "incidents:runbook_version": EVERYBODY,
+    # Who answers for a system may write one for it.
+    "incidents:runbook_new": "L L 403 200 200 403 403 200",
+    **{
+        f"incidents:runbook_{verb}": MANAGES_INCIDENTS
+        for verb in ("edit", "publish", "discard", "review", "owner", "retire")
+    },
+    "incidents:step": OWNER_AND_READERS,
+    "incidents:steps_add": POST_ONLY,
+    # Cleo leads this one: the General Counsel decides, who stands in no column here.
+    "incidents:freeze_waiver": "L L 404 403 403 403 403 403",
     "incidents:clock_rules": EVERYBODY,
     "incidents:clock_rule": EVERYBODY,
     "incidents:clock_register": EVERYBODY,
@@ -352,7 +367,12 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     document, _ = request_report(Campaign.objects.get(), actor=cast.mara, now=NOW + timedelta(hours=3))
     # Declared by Mara about Ada's system: Dov takes no part.
     incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
+    if not incident.steps.exists():
+        pin_runbook(incident, NOW)
+    draft_runbook(Runbook.objects.get(key="complaint"), actor=cast.mara, now=NOW)
     return {
+        "runbook_key": {"runbook_key": "complaint"},
+        "order": {"order": 1},
         "incident_code": {"incident_code": incident.code},
         "verb": {"verb": "classify"},
         "entry_id": {"entry_id": incident.timeline.latest("pk").pk},

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from apps.incidents.actions import runbooks as verbs
+from apps.incidents.actions import steps as verbs_of_steps
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.runbooks import pin_runbook
 from apps.incidents.models import Incident, IncidentStep, Runbook, RunbookStep, RunbookVersion
@@ -77,3 +78,9 @@ def an_incident(
 def step(incident: Incident, order: int) -> IncidentStep:
     """One step as it is now."""
     return IncidentStep.objects.select_related("incident__system", "incident__lead").get(incident=incident, order=order)
+
+
+def ready_to_contain(incident: Incident, actor: Any, *, now: Any = NOW) -> None:
+    """Do what an incident needs before it is contained: the step that contains it, and the freeze of evidence."""
+    for one in incident.steps.filter(does__in=["containment", "evidence_freeze"], state="todo"):
+        verbs_of_steps.finish_step(step(incident, one.order), evidence="Seen", actor=actor, now=now)

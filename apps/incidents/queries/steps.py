@@ -185,11 +185,16 @@ def _people(incident: Incident, steps: list[IncidentStep]) -> dict[str, tuple[Pe
     known: dict[str, tuple[Person | None, str]] = {
         "lead": (incident.lead, ROLE_WORDS["lead"]),
         "owner": (incident.owner, ROLE_WORDS["owner"]),
-        "deputy": (Person.objects.filter(pk=deputy).first() if deputy else None, ROLE_WORDS["deputy"]),
+        "deputy": (_deputy(deputy) or incident.lead, ROLE_WORDS["deputy"]),
     }
     for seat in Seat.objects.filter(function__in=codes).select_related("holder", "function"):
         known[seat.function_id] = (seat.holder, seat.function.seat_title)
     return known
+
+
+def _deputy(pk: UUID | None) -> Person | None:
+    """Nobody where there is none: then the lead does the deputy's steps as well."""
+    return Person.objects.filter(pk=pk).first() if pk else None
 
 
 def _line(
