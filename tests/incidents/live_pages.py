@@ -33,6 +33,6 @@ def live_pages(cast: Any, now: datetime) -> dict[str, list[str]]:
     return {
         "ada": [much.path, waits.path, *acts, f"{much.path}do/contain/", f"{waits.path}do/dismiss/"],
         "mara": ["/incidents/", "/incidents/?series=rehearsed", "/incidents/?q=zzz", test.path, none.path, same.path],
-        "cleo": [step_2, f"{much.path}do/relieve/", f"{much.path}timeline/{note.pk}/correct/", f"{much.path}tasks/{task.pk}/"],
+        "cleo": [f"{much.path}{end}" for end in (f"timeline/{note.pk}/correct/", f"tasks/{task.pk}/", "do/relieve/")],
         "dov": [much.path, "/incidents/", "/incidents/declare/", "/incidents/declare/?q=mail&do=next", step_2],
     }  # fmt: skip
