@@ -28,7 +28,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
     && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 govportal && useradd --uid 10001 --gid govportal --no-create-home --home-dir /nonexistent govportal \
-    && install -d -o govportal -g govportal -m 0700 /var/lib/govportal /var/lib/govportal/evidence
+    && install -d -o govportal -g govportal -m 0700 /var/lib/govportal /var/lib/govportal/evidence /var/lib/govportal/cards
 WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=fonts /fonts/node_modules ./node_modules
