@@ -224,6 +224,8 @@ def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> 
     incident = locked_incident(incident)
     reason = _given(reason, "Say why it is opened again.")
     back_to = State.TRIAGE if incident.state == State.DISMISSED else State.ACTIVE
+    if incident.state == State.TRIAGE:
+        raise Refused("It is not over.")
     _refuse_follow(incident, back_to, "It is not over.")
     was_over = not incident.is_open
     incident.state, incident.closed_at, incident.reopened = back_to, None, incident.reopened + 1
