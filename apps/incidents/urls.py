@@ -2,7 +2,21 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from apps.incidents.views import acts, cards, clocks, declare, inbound, incidents, paging, plans, runbooks, steps
+from apps.incidents.views import (
+    acts,
+    cards,
+    clocks,
+    declare,
+    drills,
+    inbound,
+    incidents,
+    metrics,
+    paging,
+    plans,
+    reviews,
+    runbooks,
+    steps,
+)
 
 
 class CodeConverter:
@@ -65,6 +79,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<str:incident_code>/steps/<int:order>/", steps.step, name="step"),
     path("<str:incident_code>/steps/", steps.steps_add, name="steps_add"),
     path("<str:incident_code>/evidence-waiver/", steps.freeze_waiver, name="freeze_waiver"),
+    path("reviews/", reviews.reviews, name="reviews"),
+    path("<incident:incident_code>/review/", reviews.review, name="review"),
+    path("metrics/", metrics.metrics, name="metrics"),
+    path("metrics.json", metrics.metrics_json, name="metrics_json"),
+    path("drills/", drills.drills, name="drills"),
+    path("drills/new/", drills.drill_new, name="drill_new"),
+    path("drills/<str:code>/", drills.drill, name="drill"),
+    path("drills/<str:code>/edit/", drills.drill_edit, name="drill_edit"),
+    path("drills/<str:code>/report/", drills.drill_report, name="drill_report"),
+    path("drills/<str:code>/injects/<int:order>/", drills.drill_inject, name="drill_inject"),
     path("sources/", inbound.list_sources, name="sources"),
     path("sources/<int:source_id>/", inbound.source, name="source"),
     path("sources/<int:source_id>/revoke/", inbound.revoke, name="source_revoke"),

@@ -101,7 +101,7 @@ def test_the_times(cast: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute(FLOOR, [mode])
             median, p90, n = cursor.fetchone()
-        assert series.span("acknowledge") == Spread(n, float(median), float(p90))
+        assert series.span("acknowledge") == Spread(n, round(float(median), 3), round(float(p90), 3))
 
 
 def test_a_fixed_number_of_statements(cast: Any) -> None:

@@ -20,6 +20,7 @@ from apps.incidents.models import (
 )
 from apps.incidents.rules import ExerciseState
 from apps.incidents.rules.drills import counts_since
+from apps.incidents.rules.metrics import span_words
 from apps.people.models import Person
 from apps.registry.models import System
 from apps.registry.queries import visible_systems
@@ -73,6 +74,16 @@ class Called:
     incident: Incident
     acked_seconds: float | None
     accepted_seconds: float | None
+
+    @property
+    def acked_words(self) -> str:
+        """The time to the first answer; empty where nobody answered a call."""
+        return "" if self.acked_seconds is None else span_words(self.acked_seconds)
+
+    @property
+    def accepted_words(self) -> str:
+        """The time to an accepted lead; empty where nobody took it."""
+        return "" if self.accepted_seconds is None else span_words(self.accepted_seconds)
 
 
 def called_in(exercise: Exercise, incidents: QuerySet[Incident]) -> list[Called]:

@@ -161,7 +161,7 @@ def metrics(*, now: datetime, period: str = "365") -> Metrics:
     params = _params(since, now)
     spans: dict[str, dict[str, Spread]] = {mode: {} for mode in SERIES}
     for mode, key, n, median, p90 in _rows(_SPANS_SQL, params):
-        spans[mode][key] = Spread(n, float(median), float(p90))
+        spans[mode][key] = Spread(n, round(float(median), 3), round(float(p90), 3))
     counted = {row[0]: row[1:] for row in _rows(_COUNTS_SQL, params)}
     learnt = {(what, mode): Share(n, of) for what, mode, n, of in _rows(_LEARNT_SQL, params)}
     real, drill = (_series(spans[mode], counted.get(mode), learnt.get(("actions", mode))) for mode in SERIES)

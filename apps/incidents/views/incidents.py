@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from apps.common import clock, evidence_store
 from apps.common.csv_export import csv_response
+from apps.incidents.actions.first_view import note_first_view
 from apps.incidents.models import Incident, IncidentFile
 from apps.incidents.queries.incidents import find_incident
 from apps.incidents.queries.listing import CSV_HEADER, Filters, Series, csv_rows, last_closed, listed, row_of, tabs
@@ -92,7 +93,10 @@ def export(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def incident(request: HttpRequest, incident_code: str) -> HttpResponse:
     """One incident: who leads, what was done, what comes next. For a poll, only what may have changed."""
-    return Desk(request, incident_code).render()
+    desk = Desk(request, incident_code)
+    if desk.incident.is_live:
+        note_first_view(desk.incident, desk.actor, desk.now)
+    return desk.render()
 
 
 @require_safe
