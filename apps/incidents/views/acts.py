@@ -256,7 +256,8 @@ def act(request: HttpRequest, incident_code: str, verb: str) -> HttpResponse:
     wanted = ACTS.get(verb)
     if wanted is None:
         raise Http404
-    return _perform(desk, wanted)
+    left = states.open_ends(desk.incident) if verb == "close" and desk.incident.state == State.IN_REVIEW else []
+    return _perform(desk, wanted, {"left": left})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

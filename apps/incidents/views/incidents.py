@@ -11,6 +11,8 @@ from django.utils.http import content_disposition_header
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
+from apps.access.queries import may
+from apps.access.rules import Permission
 from apps.common import clock, evidence_store
 from apps.common.csv_export import csv_response
 from apps.incidents.actions.first_view import note_first_view
@@ -52,6 +54,7 @@ def incidents(request: HttpRequest) -> HttpResponse:
         "severities": [(one.value, SEVERITY_WORDS[one]) for one in Severity],
         "scenarios": [*((one.value, words) for one, (words, _) in SCENARIO_CHOICES.items()), ("none", NOT_SURE)],
         "last": last,
+        "manages": may(actor, Permission.INCIDENTS_MANAGE),
         "last_took": span_words(last.closed_at - last.declared_at) if last and last.closed_at else "",
     }
     return render(request, "incidents/incidents.html", context)

@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from apps.common import clock
+from apps.incidents.actions.states import open_ends
 from apps.incidents.forms.incidents import NoteForm
-from apps.incidents.models import Incident
+from apps.incidents.models import Incident, Review
 from apps.incidents.queries.clocks import board
 from apps.incidents.queries.incidents import find_incident
 from apps.incidents.queries.page import Rights, classify_words, incident_page, rights_over
@@ -51,6 +53,7 @@ class Desk:
             "sees_system": self._sees_system(),
             "note": NoteForm(incident=incident, actor=self.actor, auto_id="note_%s"),
             "me": self.actor,
+            "has_review": Review.objects.filter(incident=incident).exists(),
         }
 
     def _waits_for_me(self, page: Any) -> bool:
@@ -65,7 +68,16 @@ class Desk:
         return self.incident.leads.filter(ended_at=None, accepted_at__isnull=False).exists()
 
     def _next(self) -> dict[str, str]:
-        """The one thing that brings the incident on from where it stands."""
+        """The one thing that brings the incident on from where it stands: its address and its words."""
+        incident = self.incident
+        if not self.rights.runs:
+            return {}
+        if incident.state in (State.RESOLVED, State.IN_REVIEW) and open_ends(incident):
+            return {
+                "verb": "review",
+                "words": "Open the review",
+                "href": reverse("incidents:review", args=[incident.code]),
+            }
         classified = self.incident.severity != Severity.UNCLASSIFIED
         found = {
             State.REPORTED.value: ("take", "I take it") if classified else ("classify", "Say how bad it is"),
@@ -73,8 +85,10 @@ class Desk:
             State.ACTIVE.value: ("contain", "It is contained"),
             State.CONTAINED.value: ("resolve", "It is resolved"),
             State.IN_REVIEW.value: ("close", "Close the incident"),
-        }.get(self.incident.state)
-        return {"verb": found[0], "words": found[1]} if found and self.rights.runs else {}
+        }.get(incident.state)
+        if found is None:
+            return {}
+        return {"verb": found[0], "words": found[1], "href": reverse("incidents:act", args=[incident.code, found[0]])}
 
     def _sees_system(self) -> bool:
         system = self.incident.system_id
