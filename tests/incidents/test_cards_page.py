@@ -6,8 +6,11 @@ import pytest
 from django.test import Client
 
 from apps.access.actions import issue_token
+from apps.incidents.actions.declare import declare
 from apps.incidents.actions.profiles import set_response_profile
 from apps.incidents.actions.rules import set_response_rule
+from apps.incidents.models import Incident
+from apps.incidents.queries.cards import card_of
 from apps.incidents.queries.rules import RuleText
 from apps.notify.models import Channel
 from apps.registry.models import System
@@ -96,3 +99,18 @@ def test_the_text_is_short_enough_for_a_chat(cast: Cast, system: System) -> None
         "Claims scorer (CLM-2): Ben Ortega, +49 30 5550 0143",
     ]
     assert "Nothing called “zzzz”" in api(cast.dov, "who/?q=zzzz").content.decode()
+
+
+def test_a_live_incident_stands_first_for_those_who_may_open_it(cast: Cast, browse: Any, system: System) -> None:
+    incident = declare(title="It reads letters", system=system, scenario="data-access", actor=cast.mara, now=NOW)
+    settle()
+    found = card_of(system, "data-access", NOW)
+    assert found is not None
+    assert found.live is not None
+    assert (found.live.code, found.live.state) == (incident.code, "reported")
+    assert f"/incidents/{incident.code}/" in browse(cast.ada).get("/who/?system=CLM-1").content.decode()
+    assert incident.code not in browse(cast.dov).get("/who/?system=CLM-1").content.decode()
+    Incident.objects.filter(pk=incident.pk).update(visibility="restricted", version=2)
+    found = card_of(system, "data-access", NOW)
+    assert found is not None
+    assert found.live is None
