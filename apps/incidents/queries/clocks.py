@@ -263,15 +263,22 @@ class Board:
     is_real: bool
 
 
-def board(incident: Incident, now: datetime, *, most: int = 4) -> Board:
-    """The cards for the live page, one query: running and late ones, then those that bind for sure, then decided."""
+def cards_of(incident: Incident, now: datetime) -> list[Card]:
+    """Every clock of an incident, one query: what runs, then what waits, then what is decided."""
     order = {"late": 0, "running": 0, "open": 1, "done": 3}
 
     def rank(one: Card) -> tuple[int, int]:
-        unknown = one.clock.rule.applies is None and one.clock.state == ClockState.NOT_ASSESSED
-        return (2 if unknown else order[one.tone], 0 if one.clock.rule.law.startswith(("GDPR", "EU AI")) else 1)
+        if one.clock.state in (ClockState.NOT_ASSESSED, ClockState.ASSESSING):
+            unsaid = one.clock.rule.applies is None and one.clock.state == ClockState.NOT_ASSESSED
+            return 2 if unsaid else 1, 0 if one.clock.rule.law.startswith(("GDPR", "EU AI")) else 1
+        return order[one.tone], 0
 
-    cards = sorted((card(clock, now) for clock in clocks_of(incident)), key=rank)
+    return sorted((card(clock, now) for clock in clocks_of(incident)), key=rank)
+
+
+def board(incident: Incident, now: datetime, *, most: int = 4) -> Board:
+    """The cards for the live page, one query: running and late ones, then those that bind for sure, then decided."""
+    cards = cards_of(incident, now)
     return Board(cards[:most], max(0, len(cards) - most), incident.mode == Mode.REAL)
 
 

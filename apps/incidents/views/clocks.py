@@ -55,7 +55,8 @@ def incident_clocks(request: HttpRequest, incident_code: str) -> HttpResponse:
     actor, incident = _incident(request, incident_code)
     now = wall.now()
     capacity = reading.signs_as(actor, now) if incident.mode == Mode.REAL else ""
-    rows = list(reading.clocks_of(incident))
+    cards = reading.cards_of(incident, now)
+    rows = [card.clock for card in cards]
     chosen = [row for row in rows if str(row.pk) in request.POST.getlist("clock")]
     form = None
     if capacity:
@@ -70,7 +71,7 @@ def incident_clocks(request: HttpRequest, incident_code: str) -> HttpResponse:
             return redirect("incidents:incident_clocks", incident.code)
     context = {
         "incident": incident,
-        "cards": [reading.card(row, now) for row in rows],
+        "cards": cards,
         "form": form,
         "chosen": {row.pk for row in chosen},
         "capacity": capacity,
