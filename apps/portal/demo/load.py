@@ -10,7 +10,19 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 
 from apps.common.errors import NotAllowed, Refused
-from apps.portal.demo import campaign, certified, checked, figures, inventory, leaver, mandate, people, story
+from apps.portal.demo import (
+    campaign,
+    certified,
+    checked,
+    figures,
+    inventory,
+    leaver,
+    mandate,
+    people,
+    rehearsed,
+    responding,
+    story,
+)
 from apps.portal.demo.moments import Moments
 
 log = structlog.get_logger(__name__)
@@ -94,4 +106,9 @@ def _story(moments: Moments) -> list[tuple[str, Callable[[], bool]]]:
         ("matrix", lambda: mandate.load_matrix(moments)),
         ("leaver", lambda: leaver.load_leaver(moments)),
         ("findings", lambda: leaver.load_findings(moments)),
+        ("reach", lambda: responding.load_reach(moments)),
+        ("preparations", lambda: responding.load_preparations(moments)),
+        ("past incidents", lambda: responding.load_past(moments)),
+        ("drills", lambda: rehearsed.load_drills(moments)),
+        ("live incident", lambda: responding.load_live(moments)),
     ]
