@@ -139,7 +139,7 @@ class IncidentPage:
     tone: str
     cards: list[Card]
     lines: list[TimelineLine]
-    more_lines: int
+    more_lines: bool
     calls: list[Call]
     escalation: Escalation | None
     handover: LeadHandover | None
@@ -163,7 +163,8 @@ class IncidentPage:
 def incident_page(incident: Incident, now: datetime, *, all_lines: bool = False) -> IncidentPage:
     """The page, in a fixed number of queries."""
     terms = list(LeadTerm.objects.filter(incident=incident).select_related("person", "accepted_by"))
-    lines = _lines(incident, None if all_lines else LINES)
+    lines = _lines(incident, None if all_lines else LINES + 1)
+    more_lines = not all_lines and len(lines) > LINES
     seats = {seat.function_id: seat.holder for seat in _seats()}
     deputy = deputy_id_of(incident)
     escalation = Escalation.objects.filter(incident=incident).select_related("acked_by").first()
@@ -176,8 +177,8 @@ def incident_page(incident: Incident, now: datetime, *, all_lines: bool = False)
         security=seats.get("ciso"),
         tone=state_tone(incident.state),
         cards=[_first_response(incident, now), *_next_update(incident, now)],
-        lines=lines,
-        more_lines=0 if len(lines) < LINES or all_lines else incident.timeline.count() - LINES,
+        lines=lines[:LINES] if more_lines else lines,
+        more_lines=more_lines,
         calls=_calls(incident),
         escalation=escalation,
         handover=_handover(incident),
