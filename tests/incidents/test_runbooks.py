@@ -26,7 +26,7 @@ from apps.incidents.queries.runbooks import (
 from apps.incidents.rules.runbooks import WITHOUT_RUNBOOK, Candidate, StepText, most_specific
 from apps.notify.models import Message
 from apps.people import actions as people
-from apps.registry.actions import change_system
+from apps.registry.actions import change_system, retire_system
 from tests.cast import Cast
 from tests.factories import NOW, a_system
 from tests.incidents.steps_world import (
@@ -350,6 +350,15 @@ def test_overdue_reviews_are_findings_of_who_keeps_them(cast: Cast) -> None:
     with CaptureQueriesContext(connection) as captured:
         runbook_breaches(now + timedelta(days=1))
     assert len(captured) == 4
+
+
+def test_the_runbook_of_a_retired_system_is_no_duty(cast: Cast) -> None:
+    system = a_system(cast, owner=cast.ada)
+    runbook = a_runbook("Own", system=system, owner=cast.ada, review_due=NOW.date())
+    found = [one.subject for one in runbook_breaches(NOW + timedelta(days=2))]
+    assert found == [f"runbook:{runbook.pk}"]
+    retire_system(system, reason="Gone", actor=cast.mara, now=NOW)
+    assert runbook_breaches(NOW + timedelta(days=2)) == []
 
 
 def test_an_owner_who_left_and_a_scenario_without_one_are_findings(cast: Cast) -> None:

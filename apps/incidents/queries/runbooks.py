@@ -17,6 +17,7 @@ from apps.people.models import Function, Person
 from apps.registry.models import System
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.queries.systems import visible_systems
+from apps.registry.rules import Stage
 from apps.registry.rules.breaches import Breach, Level, Severity
 
 REVIEW_OVERDUE = "runbook.review_overdue"
@@ -165,6 +166,7 @@ def runbook_breaches(now: datetime) -> list[Breach]:
     if holder is None:
         return []
     in_use = Runbook.objects.filter(retired_at=None, versions__state="published").select_related("owner").distinct()
+    in_use = in_use.exclude(system__stage=Stage.RETIRED.value)
     late = in_use.filter(review_due__lt=local_date(now))
     left = in_use.filter(owner__is_active=False)
     found = [_overdue(runbook, holder) for runbook in late] + [_left(runbook, holder) for runbook in left]
