@@ -115,7 +115,9 @@ class World:
         people.vacate_seat(self.pick.choice(["ciso", "finance", "legal"]), actor=self.cast.mara, now=self.now)
 
     def letters(self) -> None:
-        scope = self.pick.choice([{}, {"unit": self.pick.choice(self.units)}, {"system": self.a_live_system()}])
+        scope: dict[str, Any] = self.pick.choice(
+            [{}, {"unit": self.pick.choice(self.units)}, {"system": self.a_live_system()}]
+        )
         leads: Any = self.pick.choice(["ciso", "finance", "legal", "owner", str(self.anybody().pk), None])
         cells = None if leads is None else {leads: "A", "engineering": "R"}
         domain = self.pick.choice(["incident-data-access", "incident-harmful-decision", "incident-cost-spike"])
@@ -160,7 +162,7 @@ class World:
 
     def facts(self) -> None:
         system = self.anyone_of(System.objects.all())
-        new = self.pick.choice([{"regulatory_class": "minimal"}, {"regulatory_class": "high_risk"},
+        new: dict[str, Any] = self.pick.choice([{"regulatory_class": "minimal"}, {"regulatory_class": "high_risk"},
                                 {"unit": self.pick.choice(self.units)}, {"stage": "pilot"},
                                 {"stage": "retired", "retired_at": self.now}])  # fmt: skip
         System.objects.filter(pk=system.pk, stage__in=["production", "pilot"]).update(**new)

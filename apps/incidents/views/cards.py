@@ -70,7 +70,7 @@ def rules(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(READS_AND_WRITES)
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> HttpResponse | FileResponse:
     """What is kept for when the portal is down; a POST makes it anew and hands it over."""
     actor = signed_in(request)
     if not may_export(actor):
