@@ -18,7 +18,7 @@ FORM = "form[aria-labelledby=new-source]"
 def post(window: Visit, url: str, token: str, body: dict[str, Any]) -> int:
     """Send it as Alertmanager does; the status."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    return window.page.request.post(window, url, data=json.dumps(body), headers=headers).status
+    return window.page.request.post(url, data=json.dumps(body), headers=headers).status
 
 
 def picture(window: Visit, name: str) -> None:
