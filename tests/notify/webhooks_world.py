@@ -23,7 +23,7 @@ def code_of(channel: Channel) -> str:
     """The code that was sent last, read where it went."""
     sent = Delivery.objects.filter(channel=channel, content__type="channel.code").order_by("-pk").first()
     text = sent.content["text"] if sent else _mail(channel).body
-    return re.findall(r"\d{6}", text)[0]
+    return str(re.findall(r"\d{6}", text)[0])
 
 
 def _mail(channel: Channel) -> Message:

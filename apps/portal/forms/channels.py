@@ -5,10 +5,16 @@ from typing import Any
 from django import forms
 
 from apps.notify.models import Channel, Endpoint
-from apps.notify.rules.channels import CARRIED_BY, SMS
+from apps.notify.rules.channels import CARRIED_BY, CHAT, SMS, VOICE
 from apps.notify.rules.webhooks import ADDRESS_IS_SECRET, GENERIC, OPSGENIE, PAGERDUTY
 
 KINDS = [(kind.value, kind.label) for kind in Channel.Kind if kind.value in CARRIED_BY]
+
+
+def _carries(endpoint: Endpoint) -> str:
+    """ "texts, calls, chats"."""
+    words = {SMS: "texts", VOICE: "calls", CHAT: "chats"}
+    return ", ".join(word for kind, word in words.items() if endpoint.kind in CARRIED_BY[kind])
 
 
 class ChannelForm(forms.Form):
@@ -27,10 +33,13 @@ class ChannelForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        rows = Endpoint.objects.filter(ended_at=None).order_by("name")
+        # What carries texts and calls first: they wake people.
+        rows = sorted(
+            Endpoint.objects.filter(ended_at=None).order_by("name"), key=lambda row: row.kind not in CARRIED_BY[SMS]
+        )
         self.fields["endpoint"] = forms.ChoiceField(
             label="Carried by",
-            choices=[(str(row.pk), f"{row.name} ({row.get_kind_display()})") for row in rows],
+            choices=[(str(row.pk), f"{row.name}: {_carries(row)}") for row in rows],
             error_messages={
                 "required": "Choose the endpoint that carries it.",
                 "invalid_choice": "This endpoint is not there any more. Choose another.",
@@ -38,8 +47,12 @@ class ChannelForm(forms.Form):
         )
 
     def clean_endpoint(self) -> Endpoint:
-        """The endpoint itself."""
-        return Endpoint.objects.get(pk=self.cleaned_data["endpoint"])
+        """The endpoint itself, which can carry what was chosen."""
+        found = Endpoint.objects.get(pk=self.cleaned_data["endpoint"])
+        kind = self.cleaned_data.get("kind", "")
+        if kind and found.kind not in CARRIED_BY[kind]:
+            raise forms.ValidationError(f"{found.name} carries {_carries(found)}. Choose another.")
+        return found
 
 
 class CodeForm(forms.Form):
@@ -107,4 +120,4 @@ class EndpointForm(forms.Form):
 
 
 def _rest(endpoint: Endpoint) -> str:
-    return "…" if endpoint.kind in ADDRESS_IS_SECRET else ""
+    return " and what follows, which is secret" if endpoint.kind in ADDRESS_IS_SECRET else ""
