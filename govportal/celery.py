@@ -63,6 +63,11 @@ app.conf.update(
         "incidents.preflight": {"task": "incidents.preflight", "schedule": crontab(minute=30, hour=1)},
         "incidents.export_cards": {"task": "incidents.export_cards", "schedule": crontab(minute=30, hour=2)},
         "incidents.recompute_cards": {"task": "incidents.recompute_cards", "schedule": crontab(minute=15, hour=1)},
+        "incidents.start_due_drills": {
+            "task": "incidents.start_due_drills",
+            "schedule": crontab(),
+            "options": {"expires": 60},
+        },
         "incidents.watch_clocks": {"task": "incidents.watch_clocks", "schedule": crontab(), "options": {"expires": 60}},
         "notify.deliver_pending": {"task": "notify.deliver_pending", "schedule": 15.0},
         "notify.deliver_webhooks": {"task": "notify.deliver_webhooks", "schedule": 10.0, "options": {"expires": 60}},

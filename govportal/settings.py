@@ -55,6 +55,7 @@ FINDING_SOURCES = {
     "charter": "apps.registry.queries.charter.charter_breaches",
     "cover": "apps.registry.queries.cover.cover_breaches",
     "delivery": "apps.findings.queries.delivery.delivery_breaches",
+    "drills": "apps.incidents.queries.learning_findings.learning_breaches",
     "ownership": "apps.registry.queries.ownership.ownership_breaches",
     "preflight": "apps.incidents.queries.preflight.preflight_breaches",
     "raci": "apps.registry.queries.raci_checks.breaches",

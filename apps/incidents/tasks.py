@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.common import clock
-from apps.incidents.actions import card_export, cards, clock_watch, paging, states
+from apps.incidents.actions import card_export, cards, clock_watch, drills, paging, states
 from apps.incidents.actions.preflight import run_preflight
 from apps.incidents.queries.paging import database_now
 
@@ -51,3 +51,9 @@ def preflight() -> int:
 def watch_clocks() -> int:
     """Remind of legal deadlines, and say which were missed. Returns how many clocks it did something about."""
     return clock_watch.watch_clocks(now=database_now())
+
+
+@shared_task(name="incidents.start_due_drills")
+def start_due_drills() -> int:
+    """Start the drills that are ready and whose time has come. Returns how many."""
+    return drills.start_due_drills(now=database_now())

@@ -42,6 +42,7 @@ from tests.findings.world import a_finding, an_action
 from tests.handovers import begin
 from tests.incidents.clock_world import clock, with_clocks
 from tests.incidents.inbound_world import a_source
+from tests.incidents.learning_pages import ended_drill
 from tests.notify.webhooks_world import an_endpoint
 from tests.registry.test_charter import in_force, signed
 
@@ -218,6 +219,18 @@ PAGES: dict[str, str] = {
     "incidents:clock_contract": REGISTERS,
     "incidents:incident_clocks": OWNER_AND_READERS,
     "incidents:incident_clock": OWNER_AND_READERS,
+    "incidents:reviews": EVERYBODY,
+    # Of what goes on there is no review.
+    "incidents:review": "L L 404 404 404 404 404 404",
+    "incidents:metrics": READS_BOARD,
+    "incidents:metrics_json": READS_BOARD,
+    "incidents:drills": EVERYBODY,
+    "incidents:drill_new": REGISTERS,
+    # Of a drill that is over: who owns its system, and who reads all incidents. It is planned no more.
+    "incidents:drill": OWNER_AND_READERS,
+    "incidents:drill_report": OWNER_AND_READERS,
+    "incidents:drill_edit": "L L 404 404 404 404 404 404",
+    "incidents:drill_inject": POST_ONLY,
     "attestations:campaigns": EVERYBODY,
     "attestations:templates": READS_CAMPAIGNS,
     "attestations:template": READS_CAMPAIGNS,
@@ -365,6 +378,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     said = RuleText("Agreed.", scenario="complaint", lead_person=cast.lea)
     response_rule = set_response_rule(said, actor=cast.mara, now=NOW)
     document, _ = request_report(Campaign.objects.get(), actor=cast.mara, now=NOW + timedelta(hours=3))
+    drill = ended_drill(cast, System.objects.get(key="SYS-ADA"), NOW)
     # Declared by Mara about Ada's system: Dov takes no part.
     incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
     if not incident.steps.exists():
@@ -373,6 +387,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     return {
         "runbook_key": {"runbook_key": "complaint"},
         "order": {"order": 1},
+        "drill_code": {"drill_code": drill.code},
         "incident_code": {"incident_code": incident.code},
         "verb": {"verb": "classify"},
         "entry_id": {"entry_id": incident.timeline.latest("pk").pk},

@@ -45,7 +45,15 @@ from tests.directory import verbs as directory_verbs
 from tests.factories import NOW, a_system
 from tests.findings.world import a_finding, an_action, breach, done
 from tests.handovers import begin, sign_in, sign_out
-from tests.incidents import verbs_cards, verbs_clocks, verbs_inbound, verbs_live, verbs_paging, verbs_runbooks
+from tests.incidents import (
+    verbs_cards,
+    verbs_clocks,
+    verbs_inbound,
+    verbs_learning,
+    verbs_live,
+    verbs_paging,
+    verbs_runbooks,
+)
 from tests.notify import verbs_channels
 from tests.registry import charter_verbs, raci_verbs
 
@@ -60,6 +68,7 @@ NO_VERBS = {
     *verbs_clocks.NO_VERBS,
     *verbs_channels.NO_VERBS,
     *verbs_inbound.NO_VERBS,
+    *verbs_learning.NO_VERBS,
     *verbs_live.NO_VERBS,
     *verbs_paging.NO_VERBS,
     *verbs_runbooks.NO_VERBS,
@@ -267,6 +276,7 @@ VERBS: dict[str, tuple[Callable[[World], Callable[[], Any]], dict[str, int]]] = 
     **verbs_channels.VERBS,
     **verbs_cards.VERBS,
     **verbs_inbound.VERBS,
+    **verbs_learning.VERBS,
     **verbs_live.VERBS,
     **verbs_paging.VERBS,
     **verbs_runbooks.VERBS,

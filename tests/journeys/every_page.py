@@ -37,6 +37,7 @@ from tests.findings.world import a_finding, done
 from tests.handovers import begin, sign_out
 from tests.incidents.card_pages import card_pages
 from tests.incidents.clock_pages import clock_pages
+from tests.incidents.learning_pages import learning_pages
 from tests.incidents.live_pages import live_pages
 from tests.incidents.runbook_pages import runbook_pages
 from tests.journeys.campaign_pages import campaign_pages
@@ -67,6 +68,7 @@ def every_page() -> Pages:
     ]  # fmt: skip
     parts.append(_cards)
     parts.append(_runbooks)
+    parts.append(_learning)
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
         "mara": ["/", "/menu/", "/keys/", "/mail/", "/status/", "/readiness/", "/not/there/"],
@@ -125,6 +127,11 @@ def _channels(w: World) -> Pages:
 def _clocks(w: World) -> Pages:
     """Legal clocks in every state, and their registers."""
     return clock_pages(w.cast, w.now)
+
+
+def _learning(w: World) -> Pages:
+    """Reviews, drills and numbers."""
+    return learning_pages(w.cast, w.now)
 
 
 def _ownership(w: World) -> Pages:

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import localtime
@@ -64,7 +65,8 @@ def drills(request: HttpRequest) -> HttpResponse:
     tab = "due" if request.GET.get("tab") == "due" else "drills"
     exercises = on_page(visible_exercises(actor))
     due = stale_systems(visible_systems(actor), now).order_by("unit__name", "name", "pk")
-    page = Paginator[Any](due if tab == "due" else exercises, ROWS).get_page(request.GET.get("page"))
+    rows: QuerySet[Any] = due if tab == "due" else exercises
+    page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
         "page": page,
@@ -104,9 +106,11 @@ def _find(request: HttpRequest, code: str) -> Exercise:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def drill_edit(request: HttpRequest, code: str) -> HttpResponse:
+def drill_edit(request: HttpRequest, drill_code: str) -> HttpResponse:
     """Plan it otherwise, before it starts."""
-    exercise, actor = _find(request, code), signed_in(request)
+    exercise, actor = _find(request, drill_code), signed_in(request)
+    if exercise.state not in planning.BEFORE:
+        raise Http404
     planning.require_planner(exercise, actor)
     names = ("version", "type", "title", "scenario", "facilitator", "announced")
     at = localtime(exercise.planned_at)
@@ -261,7 +265,8 @@ class Desk:
 
     def _acts(self) -> dict[str, Callable[[Any], str]]:
         one = self.exercise
-        by: dict[str, Any] = {"actor": self.actor, "now": self.now}
+        # Now, and not when the page was asked for: whoever signs proved in between who they are.
+        by: dict[str, Any] = {"actor": self.actor, "now": clock.now()}
         return {
             "inject": lambda form: said(planning.add_inject(one, **form.cleaned_data, **by), "Added."),
             "cancel": lambda form: said(planning.cancel_exercise(one, **form.cleaned_data, **by), "Cancelled."),
@@ -302,16 +307,16 @@ def said(_: object, words: str) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def drill(request: HttpRequest, code: str) -> HttpResponse:
+def drill(request: HttpRequest, drill_code: str) -> HttpResponse:
     """One drill: what it is to show, how it goes, what came of it."""
-    desk = Desk(request, code)
+    desk = Desk(request, drill_code)
     return desk.submit() if request.method == "POST" else desk.render(desk.offers())
 
 
 @require_http_methods(["POST"])
-def drill_inject(request: HttpRequest, code: str, order: int) -> HttpResponse:
+def drill_inject(request: HttpRequest, drill_code: str, order: int) -> HttpResponse:
     """Tell an inject, answer it, or take it out again."""
-    desk = Desk(request, code)
+    desk = Desk(request, drill_code)
     inject = desk.exercise.injects.filter(order=order).first()
     if inject is None:
         raise Http404
@@ -334,9 +339,9 @@ def _with(desk: Desk, inject: Inject, form: forms.Form) -> str:
 
 
 @require_safe
-def drill_report(request: HttpRequest, code: str) -> HttpResponse:
+def drill_report(request: HttpRequest, drill_code: str) -> HttpResponse:
     """The after-action report on one sheet, to print. There once the drill is over."""
-    desk = Desk(request, code)
+    desk = Desk(request, drill_code)
     if desk.exercise.ended_at is None:
         raise Http404
     return render(request, "incidents/drill_report.html", desk.context())

@@ -187,7 +187,8 @@ class Desk:
         }
 
     def _by(self) -> dict[str, Any]:
-        return {"actor": self.actor, "now": self.now}
+        # Now, and not when the page was asked for: whoever signs proved in between who they are.
+        return {"actor": self.actor, "now": clock.now()}
 
     def _held(self) -> Review:
         if self.review is None:

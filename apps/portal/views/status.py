@@ -42,6 +42,7 @@ SWEEP_WORDS = {
     "incidents.preflight": "Looks every night whether calling people would work",
     "incidents.recompute_cards": "Works out every night who responds",
     "incidents.settle_cards": "Works out who responds where a change left it undone",
+    "incidents.start_due_drills": "Starts drills whose time has come",
     "incidents.watch_clocks": "Reminds of legal deadlines, and says which were missed",
     "notify.deliver_pending": "Sends mail",
     "notify.deliver_webhooks": "Calls people and tells other programs by webhook",
