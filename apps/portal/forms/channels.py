@@ -94,7 +94,7 @@ class EndpointForm(forms.Form):
     announces = forms.BooleanField(
         required=False,
         label="Announce every live incident here",
-        help_text="Restricted incidents are not announced.",
+        help_text="Of a restricted incident only its code is told, of a privileged one nothing.",
     )
 
     def __init__(self, *args: Any, endpoint: Endpoint | None = None, **kwargs: Any) -> None:
