@@ -2,8 +2,6 @@
 
 import re
 import uuid
-from datetime import timedelta
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from apps.common.errors import Refused
 from apps.incidents.actions.declare import declare
 from apps.incidents.models import Incident
 from apps.notify.models import Message
-from tests.cast import Cast
 from tests.factories import NOW, a_system
 from tests.incidents.world import settle
 
@@ -220,28 +217,3 @@ def test_the_api_wants_the_scope(cast: Any) -> None:
     assert (
         program(cast.dov, "read").post("/api/v1/incidents/", sent, content_type="application/json").status_code == 403
     )
-
-
-@pytest.mark.committed
-@pytest.mark.django_db(transaction=False)
-def test_two_at_once_are_one(committed_db: str) -> None:
-    """The same form from two windows at the same moment: one incident, one call, both are shown it."""
-    cast = Cast()
-    system, token = a_system(cast, owner=cast.ada, now=clock.now() - timedelta(days=1)), uuid.uuid4()
-    codes, start = [], Barrier(2)
-
-    def send() -> None:
-        try:
-            start.wait(timeout=10)
-            made = declare(title="One", system=system, actor=cast.dov, now=clock.now(), form_token=token)
-            codes.append(made.code)
-        finally:
-            connection.close()
-
-    threads = [Thread(target=send) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=30)
-    assert len(codes) == 2
-    assert set(codes) == {Incident.objects.get().code}
