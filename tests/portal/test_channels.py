@@ -218,3 +218,14 @@ def test_once_a_quarter_those_who_are_called_are_asked_for_a_test(cast: Cast, ti
     assert ask_for_tests() == 3, "a new quarter; Ada was tested within 90 days"
     time_machine.move_to(tested + timedelta(days=91), tick=False)
     assert ask_for_tests() == 1, "Ada, in the same quarter as the others before"
+
+
+def test_an_endpoint_carries_what_it_can(cast: Cast, browse: Browse) -> None:
+    chat = an_endpoint(cast.mara, "https://93.184.215.14/x", kind="slack", name="A chat").endpoint
+    an_endpoint(cast.mara, URL)
+    ada = browse(cast.ada)
+    page = text(ada.get(CHANNELS))
+    assert page.index("Gateway: texts, calls, chats") < page.index("A chat: chats")
+    response = ada.post(CHANNELS, {"do": "add", "kind": "sms", "address": NUMBER, "endpoint": chat.pk})
+    assert (response.status_code, Channel.objects.count()) == (422, 0)
+    assert "A chat carries chats. Choose another." in text(response)
