@@ -24,9 +24,11 @@ from apps.incidents.actions.common import (
 from apps.incidents.actions.leads import end_lead, lead_again, move_on
 from apps.incidents.actions.reviews import begin_review
 from apps.incidents.models import Incident, IncidentStep, SeverityChange
+from apps.incidents.queries.inbound import live_of
 from apps.incidents.queries.paging import plan_for
 from apps.incidents.queries.responder import responder
 from apps.incidents.rules import (
+    CLASSIFY_WITHIN,
     CLOCK_OVER,
     OPEN,
     SEVERITY_WORDS,
@@ -38,6 +40,7 @@ from apps.incidents.rules import (
     may_follow,
 )
 from apps.people.models import Person
+from apps.registry.actions.ownership import locked
 from apps.registry.models import System
 
 
@@ -201,9 +204,7 @@ def merge(incident: Incident, into: Incident, *, actor: Person, now: datetime) -
     """
     if incident.pk == into.pk:
         raise Refused("Choose another incident.")
-    first, second = sorted((incident, into), key=lambda one: one.pk)
-    locked = {one.pk: locked_incident(one) for one in (first, second)}
-    incident, into = locked[incident.pk], locked[into.pk]
+    incident, into = _both_locked(incident, into)
     _refuse_follow(incident, State.MERGED, "What is over is not merged.")
     if into.mode != incident.mode or not into.is_open:
         raise Refused(f"{into.code} is over, or is not of the same kind. Choose one that goes on.")
@@ -212,25 +213,41 @@ def merge(incident: Incident, into: Incident, *, actor: Person, now: datetime) -
     end_lead(incident, now)
     stop_calling(incident, now)
     line(incident, Line.DECISION, f"Merged into {into.code}.", now=now, person=actor)
-    line(into, Line.FACT, f"{incident.code} “{incident.title}” is the same and was merged into this.", now=now,
-         person=actor)  # fmt: skip
+    # Who sees the one that goes on need not see this one: its words are told only where everybody may read them.
+    name = f"{incident.code} “{incident.title}”" if incident.visibility == Visibility.OPEN else incident.code
+    line(into, Line.FACT, f"{name} is the same and was merged into this.", now=now, person=actor)
     _told(Kind.INCIDENT_MERGED, incident, actor, now)
     return incident
 
 
+def _both_locked(one: Incident, other: Incident) -> tuple[Incident, Incident]:
+    """Two incidents as they are now: both systems first, each pair in one order, so that two merges never wait."""
+    for system in sorted({s.pk: s for s in (one.system, other.system) if s is not None}.items()):
+        locked(system[1])
+    found = {pk: locked_incident(row) for pk, row in sorted({one.pk: one, other.pk: other}.items())}
+    return found[one.pk], found[other.pk]
+
+
 @transaction.atomic
 def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> Incident:
-    """It is not over after all: somebody leads again and is called. Raises Refused without a reason."""
+    """It is not over after all: somebody leads again and is called, and says anew within 30 minutes how bad it is.
+
+    Raises Refused without a reason, and where another incident goes on for the same alert.
+    """
     incident = locked_incident(incident)
     reason = _given(reason, "Say why it is opened again.")
     back_to = State.TRIAGE if incident.state == State.DISMISSED else State.ACTIVE
     if incident.state == State.TRIAGE:
         raise Refused("It is not over.")
     _refuse_follow(incident, back_to, "It is not over.")
+    _refuse_another(incident)
     was_over = not incident.is_open
     incident.state, incident.closed_at, incident.reopened = back_to, None, incident.reopened + 1
     incident.dismissed_at, incident.dismissed_because = None, ""
     fields = ["state", "closed_at", "reopened", "dismissed_at", "dismissed_because"]
+    if incident.severity == Severity.UNCLASSIFIED:
+        incident.classify_by = now + CLASSIFY_WITHIN
+        fields.append("classify_by")
     if was_over:
         incident.lead = responder(incident.system, incident.scenario, now).lead
         incident.plan = plan_for(incident.system, incident.scenario).as_json()
@@ -242,6 +259,13 @@ def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> 
     sync_participants(incident)
     _told(Kind.INCIDENT_REOPENED, incident, actor, now, reason)
     return incident
+
+
+def _refuse_another(incident: Incident) -> None:
+    """One alert is one live incident: raise Refused where another one goes on."""
+    other = live_of(incident.source, [incident.dedup_key])
+    if other is not None and other.pk != incident.pk:
+        raise Refused(f"{other.code} goes on for the same alert. Say there that it is the same.")
 
 
 @transaction.atomic
@@ -258,7 +282,8 @@ def change_incident(
 ) -> Incident:
     """Put right what it is called, which system it is about, what went wrong, who may see it.
 
-    The lead stays who they are: hand over where somebody else should. Raises Refused where nothing changes.
+    The lead stays who they are: hand over where somebody else should. Raises Refused where nothing changes, and for
+    opening what happens with a restricted system.
     """
     incident = locked_incident(incident, version=version)
     _refuse_unless(incident, OPEN)
@@ -266,11 +291,14 @@ def change_incident(
     changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(incident, name)}
     if not changed:
         raise Refused("Nothing would change.")
+    about = system or incident.system
+    if about is not None and about.restricted and (visibility or incident.visibility) == Visibility.OPEN:
+        if visibility is not None:
+            raise Refused("What happens with a restricted system is not open to everybody.")
+        changed["visibility"] = Visibility.RESTRICTED.value
     before = {name: _plain(getattr(incident, name)) for name in changed if name != "title"}
     for name, value in changed.items():
         setattr(incident, name, value)
-    if incident.system is not None and incident.system.restricted and incident.visibility == Visibility.OPEN:
-        incident.visibility = Visibility.RESTRICTED.value
     incident.version += 1
     save_checked(incident, exclude=FROZEN)
     line(incident, Line.FACT, f"Changed: {', '.join(sorted(changed))}.", now=now, person=actor)
