@@ -48,16 +48,18 @@ PAGES = {
     "systems, by who holds the A": "/systems/?domain=acting-on-cost&held_by=nobody",
     "people": "/people/",
     "mandate": "/ownership/mandate/",
+    "runbooks": "/incidents/runbooks/",
+    "runbook": "/incidents/runbooks/data-access/",
     "workload": "/ownership/people/",
     "availability": "/profile/availability/",
     "channels": "/profile/channels/",
-    "endpoints": "/endpoints/",
     "units": "/units/",
 }
 ADMINISTERED = {
     "directory, leavers": "/directory/leavers/",
     "directory, people file": "/directory/import/",
     "directory, tokens": "/directory/tokens/",
+    "endpoints": "/endpoints/",
 }
 # Of the campaign that runs.
 WATCHED = {
