@@ -16,7 +16,7 @@ from apps.incidents.actions.paging import acknowledge, advance_due, decline_page
 from apps.incidents.actions.states import classify, reopen, resolve
 from apps.incidents.models import Escalation, EscalationPlan, Incident, Page
 from apps.notify import delivery
-from apps.notify.models import Message
+from apps.notify.models import Delivery, Endpoint, Message
 from apps.people.actions import seat_person
 from apps.registry.actions import record_absence
 from tests.factories import a_system
@@ -475,3 +475,28 @@ def test_each_way_leaves_one_event_of_its_own(cast: Any, way: str) -> None:
 def counted() -> Counter[str]:
     rows = AuditEvent.objects.values_list("kind", "cause")
     return Counter(f"caused {kind}" if cause else kind for kind, cause in rows)
+
+
+def told() -> list[tuple[str, str]]:
+    return [(row.content["action"], row.content["title"]) for row in Delivery.objects.order_by("pk")]
+
+
+def test_endpoints_that_want_to_hear_of_each_incident_are_told_once(cast: Any) -> None:
+    Endpoint.objects.create(
+        name="Room", kind="slack", url="https://hooks.example.org/x", announces=True, created_by=cast.mara,
+        created_at=NOW,
+    )  # fmt: skip
+    incident = declared(cast, severity="sev2")
+    title = f"{incident.code}: It read letters of others"
+    assert told() == [("trigger", title)]
+    incident = acknowledge(incident, actor=cast.ada, now=minutes(1))
+    acknowledge(incident, actor=cast.ada, now=minutes(2))
+    assert told() == [("trigger", title), ("acknowledge", title)]
+    incident = contained(incident, cast.ada, minutes(3))
+    resolve(incident, resolution="Narrowed", actor=cast.ada, now=minutes(4))
+    assert told()[2:] == [("resolve", title)]
+    assert {row.content["thread"] for row in Delivery.objects.all()} == {f"incident:{incident.code}"}
+    other = declared(cast, visibility="restricted")
+    assert told()[3:] == [("trigger", other.code)]
+    declared(cast, visibility="privileged")
+    assert len(told()) == 4

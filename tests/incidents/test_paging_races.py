@@ -365,7 +365,12 @@ class Life:
         return self.dice.choice(list(Incident.objects.order_by("pk")))
 
     def sweep(self, now: datetime) -> None:
-        advance_due(now=now)
+        try:
+            advance_due(now=now)
+        except RuntimeError as error:
+            # Somebody left in the moment in which they were called: the next sweep calls whoever is there then.
+            if not isinstance(error.__cause__, DatabaseError) or not is_collision(error.__cause__):
+                raise
         classify_overdue(now=now)
 
     def answer(self, now: datetime) -> None:

@@ -310,7 +310,7 @@ def test_the_nightly_look_names_each_cause(cast: Any) -> None:
     assert breaches["preflight.vacant", "seat:Head of AI"].person_id == cast.mara.pk
     assert AuditEvent.objects.filter(kind="preflight.run").count() == 1
     # Safe to run twice; what is not live any more goes.
-    type(system).objects.filter(pk=system.pk).update(stage="retired")
+    type(system).objects.filter(pk=system.pk).update(stage="retired", retired_at=NOW)
     settle()
     assert run_preflight(now=NOW) == 0
     assert not Preflight.objects.exists()

@@ -29,6 +29,7 @@ from django.db.models.functions import Greatest
 from apps.audit.actions import Entry, record_many
 from apps.audit.rules import SCHEDULER, Kind
 from apps.common.errors import Refused
+from apps.incidents.actions.announcing import BEGAN, OVER, TAKEN, announce
 from apps.incidents.actions.common import Line, incident_subject, line, sync_participants
 from apps.incidents.models import Escalation, Incident, Page
 from apps.incidents.queries.ack_links import ack_path
@@ -65,6 +66,7 @@ def begin_calling(incident: Incident, now: datetime, *, cause: uuid.UUID | None 
     """Start the plan of this incident and call its first step at once."""
     Escalation.objects.create(incident=incident, began_at=now, due_at=now)
     _at_once(incident, now, cause=cause)
+    announce(incident, BEGAN, f"{incident.lead.display_name} leads the response and is called.", now, occasion=1)
 
 
 def hush(incident: Incident, person: Person, now: datetime, *, human: bool = True, way: str = "app") -> None:
@@ -84,6 +86,7 @@ def hush(incident: Incident, person: Person, now: datetime, *, human: bool = Tru
     row.save()
     close_pages(incident, person, now, way=way)
     silence(incident, f"{person.display_name} has it.", now)
+    announce(incident, TAKEN, f"{person.display_name} has it.", now, occasion=row.round)
 
 
 def _holds_until(incident: Incident, now: datetime) -> datetime | None:
@@ -110,7 +113,9 @@ def stop_calling(incident: Incident, now: datetime) -> None:
     row.state, row.due_at, row.ack_until = State.STOPPED, None, None
     row.save()
     _end_pages(incident, PageState.CANCELLED)
-    silence(incident, f"{incident.code} is {incident.get_state_display().lower()}.", now)
+    over = f"{incident.code} is {incident.get_state_display().lower()}."
+    silence(incident, over, now)
+    announce(incident, OVER, over, now, occasion=row.round)
 
 
 def call_next(incident: Incident, now: datetime) -> bool:
@@ -140,6 +145,8 @@ def begin_again(incident: Incident, now: datetime, *, cause: uuid.UUID | None = 
     row.acked_by = row.acked_at = row.ack_until = None
     row.save()
     _at_once(incident, now, cause=cause)
+    words = f"People are called again. {incident.lead.display_name} leads the response."
+    announce(incident, BEGAN, words, now, occasion=row.round)
 
 
 def locked_row(incident: Incident, now: datetime) -> Escalation:
@@ -350,13 +357,15 @@ UPDATE incidents_page p SET sent_at = k.sent_at, state = CASE WHEN k.sent_at IS 
 FROM known k WHERE p.id = k.id AND p.state = 'queued'
 """
 _FIRST_SQL = """
-UPDATE incidents_escalation e SET first_page_at = f.at
-FROM (SELECT p.incident_id, min(p.sent_at) AS at FROM incidents_page p
-      JOIN incidents_escalation o ON o.incident_id = p.incident_id AND o.first_page_at IS NULL
-          AND o.state <> 'stopped'
-      WHERE p.sent_at IS NOT NULL AND (%(incident)s::bigint IS NULL OR p.incident_id = %(incident)s)
-      GROUP BY p.incident_id) AS f
-WHERE e.incident_id = f.incident_id AND e.first_page_at IS NULL
+WITH unknown AS (
+    SELECT e.incident_id FROM incidents_escalation e
+    WHERE e.first_page_at IS NULL AND e.state <> 'stopped'
+      AND (%(incident)s::bigint IS NULL OR e.incident_id = %(incident)s)
+      AND EXISTS (SELECT FROM incidents_page p WHERE p.incident_id = e.incident_id AND p.sent_at IS NOT NULL)
+    ORDER BY e.incident_id FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE incidents_escalation e SET first_page_at = (
+    SELECT min(p.sent_at) FROM incidents_page p WHERE p.incident_id = e.incident_id)
+FROM unknown u WHERE e.incident_id = u.incident_id
 """
 
 

@@ -176,15 +176,16 @@ def advance_due(*, now: datetime) -> int:
     over = Escalation.objects.filter(state=State.ACKED, ack_until__lte=now, incident__state__in=_LIVE)
     due = [*running.values_list("pk", flat=True)[:AT_A_TIME]]
     due += over.order_by("ack_until").values_list("pk", flat=True)[:AT_A_TIME]
-    done, failed = 0, 0
+    done = 0
+    failed: list[Exception] = []
     for pk in due:
         try:
             done += _advance_one(pk, now)
-        except Exception:  # one incident that can't be worked on must not keep the others waiting
-            failed += 1
+        except Exception as error:  # one incident that can't be worked on must not keep the others waiting
+            failed.append(error)
             log.exception("calling.sweep_failed", incident=pk)
     if failed:
-        raise RuntimeError(f"Calling failed for {failed} of {len(due)} incidents.")
+        raise RuntimeError(f"Calling failed for {len(failed)} of {len(due)} incidents.") from failed[-1]
     return done
 
 
@@ -230,12 +231,14 @@ def _run_out(incident: Incident, row: Escalation, now: datetime) -> None:
 
 # Everybody whom the round called is known not to be reachable: waiting for them helps nobody.
 _FORWARD_SQL = """
-UPDATE incidents_escalation e SET due_at = %(now)s
-WHERE e.state = 'running' AND e.due_at > %(now)s
-  AND EXISTS (SELECT FROM incidents_page p WHERE p.incident_id = e.incident_id AND p.round = e.round
-              AND p.state = 'failed')
-  AND NOT EXISTS (SELECT FROM incidents_page p WHERE p.incident_id = e.incident_id AND p.round = e.round
-                  AND p.state IN ('queued', 'sent', 'delivered'))
+UPDATE incidents_escalation SET due_at = %(now)s WHERE incident_id IN (
+    SELECT e.incident_id FROM incidents_escalation e
+    WHERE e.state = 'running' AND e.due_at > %(now)s
+      AND EXISTS (SELECT FROM incidents_page p WHERE p.incident_id = e.incident_id AND p.round = e.round
+                  AND p.state = 'failed')
+      AND NOT EXISTS (SELECT FROM incidents_page p WHERE p.incident_id = e.incident_id AND p.round = e.round
+                      AND p.state IN ('queued', 'sent', 'delivered'))
+    ORDER BY e.incident_id FOR NO KEY UPDATE SKIP LOCKED)
 """
 # An incident that goes on and has no timer: whatever was in the way when it was declared, it gets one now.
 _MISSING_SQL = """
