@@ -99,7 +99,9 @@ def _deputy(facts: Facts) -> list[Fact]:
 
 def _leads(facts: Facts) -> list[Fact]:
     leads = facts["leads"]
-    return [_lead(words, leads.get(scenario)) for scenario, words in SCENARIO_WORDS.items()]
+    found = [_lead(words, leads.get(scenario)) for scenario, words in SCENARIO_WORDS.items()]
+    gaps = facts.get("gaps", ())
+    return found + [Fact("Gap that a review found", gap, source="reviews of incidents") for gap in gaps]
 
 
 def _lead(words: str, lead: Facts | None) -> Fact:

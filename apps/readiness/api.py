@@ -87,6 +87,39 @@ class ExceptionOut(serializers.Serializer[Any]):
     on = serializers.DateField()
 
 
+class ShareOut(serializers.Serializer[Any]):
+    """So many of so many."""
+
+    count = serializers.IntegerField()
+    of = serializers.IntegerField()
+
+
+class SpanOut(serializers.Serializer[Any]):
+    """Seconds over `n` incidents of the last 12 months."""
+
+    n = serializers.IntegerField()
+    median = serializers.FloatField()
+    p90 = serializers.FloatField()
+
+
+class SeriesOut(serializers.Serializer[Any]):
+    """What happened, or what was rehearsed; the two are never added up."""
+
+    incidents = serializers.IntegerField()
+    acknowledge = SpanOut(allow_null=True, help_text="First answer by a person after the first page.")
+    accepted = SpanOut(allow_null=True, help_text="From declaring to a lead who accepted.")
+
+
+class ResponseOut(serializers.Serializer[Any]):
+    """How ready the organisation is to respond; null is not known."""
+
+    answerable = ShareOut(allow_null=True, help_text="Live systems with a lead and a deputy who can be reached.")
+    reachable = ShareOut(allow_null=True, help_text="Leads who confirmed a test of a channel within 90 days.")
+    drilled = ShareOut(allow_null=True, help_text="Mandatory scenarios of live systems drilled within 12 months.")
+    real = SeriesOut()
+    drill = SeriesOut()
+
+
 class ReadinessOut(serializers.Serializer[Any]):
     """The board's page in numbers."""
 
@@ -102,6 +135,7 @@ class ReadinessOut(serializers.Serializer[Any]):
     failures = FailureOut(many=True)
     exceptions = ExceptionOut(many=True)
     contacts = serializers.DictField(child=serializers.IntegerField(), help_text="Of the last import, by class.")
+    response = ResponseOut()
     milliseconds = serializers.IntegerField(help_text="How long the numbers took.")
 
 

@@ -18,6 +18,8 @@ from apps.attestations.rules import OPEN_STATES
 from apps.common.clock import local_date
 from apps.findings.models import Finding
 from apps.findings.queries import late_on_the_board
+from apps.incidents.queries.response_readiness import Readiness, response_readiness
+from apps.incidents.queries.response_readiness import as_json as response_json
 from apps.people.models import Person, Seat
 from apps.people.queries import seats
 from apps.readiness import rules
@@ -133,6 +135,7 @@ class Board:
     hidden: int
     late: tuple[Finding, ...]
     late_total: int
+    response: Readiness
     milliseconds: int = 0
 
 
@@ -140,7 +143,7 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
     """The board's page at a moment.
 
     Numbers are over all live systems, so that they are the same for every reader. Systems are named only where
-    the reader may open them; without a reader only those that are not restricted. Fourteen queries at most.
+    the reader may open them; without a reader only those that are not restricted. Nineteen queries at most.
     """
     started = perf_counter()
     today = local_date(now)
@@ -175,6 +178,7 @@ def board(*, now: datetime, reader: Person | None = None) -> Board:
         hidden=len(hidden),
         late=tuple(late[:FINDINGS_SHOWN]),
         late_total=late.count(),
+        response=response_readiness(now),
     )
     return replace(page, milliseconds=round(1000 * (perf_counter() - started)))
 
@@ -461,6 +465,7 @@ def as_json(page: Board) -> dict[str, Any]:
             for line in page.exceptions
         ],
         "contacts": dict(page.contacts),
+        "response": response_json(page.response),
         "milliseconds": page.milliseconds,
     }
 

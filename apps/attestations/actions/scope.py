@@ -29,7 +29,9 @@ MATERIAL = """jsonb_build_object(
 _FACTS = f"""concat('{{"at":', to_json(%(at)s::text), ',"deputy":', CASE WHEN d.id IS NULL THEN 'null' ELSE
     concat('{{"id":', to_json(d.id), ',"name":', to_json(d.display_name), '}}') END,
     ',"exceptions":{{"open":', coalesce(e.open, 0), ',"overdue":', coalesce(e.overdue, 0),
-    '}},"identities":', coalesce('[' || array_to_string(ARRAY(SELECT to_json(one)::text FROM unnest(i.found) AS one),
+    '}},"gaps":', coalesce('[' || array_to_string(ARRAY(SELECT to_json(one)::text FROM unnest(w.found) AS one), ',')
+    || ']', '[]'),
+    ',"identities":', coalesce('[' || array_to_string(ARRAY(SELECT to_json(one)::text FROM unnest(i.found) AS one),
     ',') || ']', '[]'),
     ',"key":', to_json(s.key), ',"last":', coalesce(p.last, 'null'), ',"leads":', replace(
         coalesce(own.leads, general.leads), '{OWNER}',
@@ -74,6 +76,10 @@ response AS (
         SELECT f.system_id, 0, 0, NULL, f.stop_tested_on FROM incidents_responseprofile f
         WHERE f.stop_tested_on IS NOT NULL) AS x
     GROUP BY x.system_id),
+-- What reviews found about who answers, and what is not put right.
+wrong AS (
+    SELECT g.system_id, array_agg(g.title ORDER BY g.id) AS found FROM findings_finding g
+    WHERE g.code = 'ownership-gap' AND g.state <> 'closed' AND g.system_id IS NOT NULL GROUP BY g.system_id),
 before AS (
     SELECT DISTINCT ON (b.system_id) b.system_id, b.material, CASE WHEN a.submitted_at IS NOT NULL THEN concat(
         '{{"campaign":', to_json(c.code), ',"on":',
@@ -96,6 +102,7 @@ LEFT JOIN people_person d ON d.id = o.deputy_id AND d.is_active
 LEFT JOIN registry_ownershipterm t ON t.system_id = s.id AND upper_inf(t.period)
 LEFT JOIN identities i ON i.system_id = s.id
 LEFT JOIN undone e ON e.system_id = s.id
+LEFT JOIN wrong w ON w.system_id = s.id
 LEFT JOIN response r ON r.system_id = s.id
 LEFT JOIN before p ON p.system_id = s.id
 LEFT JOIN own ON own.system_id = s.id

@@ -52,6 +52,9 @@ def _deputy(value: str, against: Against) -> str:
 def _leads(value: str, against: Against) -> str:
     leads = against.facts.get("leads", {})
     nobody = [words for scenario, words in SCENARIO_WORDS.items() if not (leads.get(scenario) or {}).get("name")]
+    gaps = against.facts.get("gaps") or ()
+    if value == Value.YES and gaps:
+        return f"A review found a gap that is not put right. {gaps[0]}"
     if value != Value.YES or not nobody:
         return ""
     return f"Nobody leads the response for: {', '.join(words[0].lower() + words[1:] for words in nobody)}."

@@ -108,7 +108,7 @@ def first_moment(today: date) -> datetime:
 
 def last_drill(system: System) -> Exercise | None:
     """The latest drill of a system that ended. One query."""
-    return Exercise.objects.filter(systems=system, ended_at__isnull=False).order_by("-ended_at").first()
+    return Exercise.objects.filter(systems=system, ended_at__isnull=False).order_by("-ended_at", "-pk").first()
 
 
 def stale_systems(systems: QuerySet[System], now: datetime) -> QuerySet[System]:

@@ -12,9 +12,12 @@ from apps.access.rules import Permission
 from apps.assurance.queries import Row as TrailRow
 from apps.assurance.queries import trail_of_system
 from apps.attestations.queries import SystemStatus, status_by_system
+from apps.common import clock
 from apps.common.clock import local_date
 from apps.findings.models import Finding
 from apps.findings.queries import open_for_system
+from apps.incidents.queries.drills import last_drill
+from apps.incidents.rules.drills import counts_since
 from apps.people.models import Person
 from apps.portal.queries.answers import Answer, answer_for, day_words
 from apps.registry.models import OwnershipTerm, System, Unit
@@ -165,6 +168,7 @@ def _checks(reader: Person, answer: Answer, terms: list[OwnershipTerm], status: 
         ),
         _attested(reader, answer.system, status, owner),
         *(Check(name, None, "not known here", part) for name, part in _LATER),
+        _drilled(answer.system, owner),
     ]
 
 
@@ -174,8 +178,19 @@ _LATER = (
     ("Evidence is kept", "no enforcement point is connected"),
     ("The trail is read", "no review duty is set"),
     ("Cost is acted on", "no spend is recorded"),
-    ("Response is drilled", "no drill is recorded"),
 )
+
+
+def _drilled(system: System, owner: Person) -> Check:
+    """A drill counts for twelve months. None at all is not known, and never good."""
+    name, drill = "Response is drilled", last_drill(system)
+    if drill is None or drill.ended_at is None:
+        return Check(name, None, "not known here", "no drill is recorded")
+    day = local_date(drill.ended_at)
+    if day < counts_since(local_date(clock.now())):
+        return Check(name, False, "Longer ago than 12 months", day_words(day), owner)
+    words = {"passed": "Passed", "failed": "Failed"}.get(drill.outcome, "Report not signed yet")
+    return Check(name, drill.outcome == "passed" if drill.outcome else None, words, day_words(day), owner)
 
 
 def _attested(reader: Person, system: System, status: SystemStatus | None, owner: Person) -> Check:
