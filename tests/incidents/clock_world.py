@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.incidents.actions.clocks import open_clocks
+from apps.incidents.actions.clocks import decide_not_reportable, open_clocks
 from apps.incidents.actions.common import sync_participants
 from apps.incidents.actions.declare import declare
 from apps.incidents.models import ClockRule, Incident, IncidentClock
@@ -47,6 +47,13 @@ def signed(cast: Any, person: Any, now: datetime) -> dict[str, Any]:
         "declared_true": True, "typed_name": person.display_name, "confirmation": Confirmation("password", now),
         "actor": person, "now": now,
     }  # fmt: skip
+
+
+def sign_off(incident: Incident, cast: Any, now: datetime) -> None:
+    """Nothing of it is reportable, where anything is left to decide: an incident can be closed after it."""
+    left = list(incident.clocks.exclude(state__in=["submitted", "submitted_late", "not_reportable"]))
+    if left and incident.mode == "real":
+        decide_not_reportable(left, reason="Only test data.", **signed(cast, cast.lea, now))
 
 
 def a_drill(cast: Any, now: datetime = NOW) -> Exercise:

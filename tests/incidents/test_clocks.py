@@ -20,11 +20,12 @@ from apps.incidents.actions.clocks import (
 )
 from apps.incidents.models import ClockRule, IncidentClock, Signature
 from apps.incidents.queries.clocks import board, card
+from apps.incidents.queries.incidents import visible_incidents
 from apps.notify.models import Message
 from apps.people.actions import record_absence, vacate_seat
 from apps.people.rules import Confirmation
 from tests.factories import a_system
-from tests.incidents.clock_world import NOW, a_drill, clock, rule, signed, with_clocks
+from tests.incidents.clock_world import NOW, a_drill, clock, rule, sign_off, signed, with_clocks
 from tests.incidents.world import settle
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +156,24 @@ def test_who_stands_in_for_an_absent_holder_decides(cast: Any) -> None:
     assert clock(incident, "GDPR-33").decides == cast.nils
     kept = decide_not_reportable([clock(incident, "GDPR-33")], reason="None", **signed(cast, cast.nils, LATER))
     assert kept.signer_function == "acting for Lea Abelmann, General Counsel"
+
+
+def test_who_decides_and_who_stands_in_see_it(cast: Any) -> None:
+    cast.lea.deputy = cast.nils
+    cast.lea.save(update_fields=["deputy"])
+    incident = with_clocks(cast)
+    assert set(visible_incidents(cast.nils)) == {incident}
+    assert start_clock(
+        clock(incident, "GDPR-33"), anchor_at=NOW, reason="Read", actor=cast.nils, now=LATER
+    ).state == "running"  # fmt: skip
+
+
+def test_everything_can_be_signed_off_at_once(cast: Any) -> None:
+    incident = with_clocks(cast)
+    sign_off(incident, cast, LATER)
+    sign_off(incident, cast, LATER)
+    assert set(incident.clocks.values_list("state", flat=True)) == {"not_reportable"}
+    assert Signature.objects.filter(incident=incident).count() == 1
 
 
 def test_somebody_looks_at_it(cast: Any) -> None:

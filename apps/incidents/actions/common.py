@@ -86,7 +86,9 @@ UNION SELECT h.incident_id, h.incoming_id FROM incidents_leadhandover h
     WHERE h.incident_id = ANY(%(ids)s) AND h.state IN ('asked', 'taken')
 UNION SELECT p.incident_id, p.person_id FROM incidents_page p WHERE p.incident_id = ANY(%(ids)s)
 UNION SELECT t.incident_id, t.person_id FROM incidents_incidenttask t WHERE t.incident_id = ANY(%(ids)s)
-UNION SELECT c.incident_id, c.decides_id FROM incidents_incidentclock c WHERE c.incident_id = ANY(%(ids)s)
+UNION SELECT c.incident_id, who.id FROM incidents_incidentclock c
+    CROSS JOIN LATERAL (VALUES (c.decides_id), (c.deputy_id)) AS who(id)
+    WHERE c.incident_id = ANY(%(ids)s) AND who.id IS NOT NULL
 UNION SELECT r.incident_id, r.facilitator_id FROM incidents_review r WHERE r.incident_id = ANY(%(ids)s)
 UNION SELECT i.id, e.facilitator_id FROM incidents_incident i JOIN incidents_exercise e ON e.id = i.exercise_id
     WHERE i.id = ANY(%(ids)s)
