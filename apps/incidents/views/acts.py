@@ -187,7 +187,7 @@ ACTS: Mapping[str, Act] = {
         icon="user-round-cog", who=MANAGERS,
     ),
     "classify": Act(
-        "How bad is it?", "With a severity and a lead the incident is active.", "Say it", "The severity is noted.",
+        "Say how bad it is", "With a severity and a lead the incident is active.", "Say it", "The severity is noted.",
         given.ClassifyForm, _classify, icon="gauge",
     ),
     "contain": Act(
