@@ -48,8 +48,6 @@ PAGES = {
     "systems, by who holds the A": "/systems/?domain=acting-on-cost&held_by=nobody",
     "people": "/people/",
     "mandate": "/ownership/mandate/",
-    "runbooks": "/incidents/runbooks/",
-    "runbook": "/incidents/runbooks/data-access/",
     "workload": "/ownership/people/",
     "availability": "/profile/availability/",
     "channels": "/profile/channels/",
