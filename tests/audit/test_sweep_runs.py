@@ -225,7 +225,7 @@ def test_where_it_was_raised_is_kept() -> None:
 
     with pytest.raises(TypeError) as raised:
         wait_after(None)  # type: ignore[arg-type]
-    assert " at apps/notify/rules.py:" in told_safely(raised.value)
+    assert " at apps/notify/rules/__init__.py:" in told_safely(raised.value)
 
 
 @pytest.mark.parametrize(
