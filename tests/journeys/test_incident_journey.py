@@ -112,7 +112,7 @@ def test_without_script(cast: Cast, visit: Any) -> None:
     incident = declare_from_the_error_page(dov.go("/not/there/"))
     dov.page.get_by_label("What happened, or what was decided?").fill("It began at 08:20")
     dov.page.get_by_role("button", name="Add note").click()
-    expect(dov.page.get_by_text("It began at 08:20")).to_be_visible()
+    expect(dov.page.locator("#live-lines p", has_text="It began at 08:20")).to_be_visible()
     ada.sign_in("ada")
     page = ada.go(incident.path)
     page.get_by_role("button", name="I take it").click()
