@@ -348,6 +348,31 @@ def an_exception(cast: Cast) -> AttestationException:
     return AttestationException.objects.get()
 
 
+def of_incidents(cast: Cast) -> dict[str, dict[str, Any]]:
+    """What incidents add to the world: one that Mara declared about Ada's system, in which Dov takes no part."""
+    said = RuleText("Agreed.", scenario="complaint", lead_person=cast.lea)
+    response_rule = set_response_rule(said, actor=cast.mara, now=NOW)
+    drill = ended_drill(cast, System.objects.get(key="SYS-ADA"), NOW)
+    incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
+    if not incident.steps.exists():
+        pin_runbook(incident, NOW)
+    draft_runbook(Runbook.objects.get(key="complaint"), actor=cast.mara, now=NOW)
+    return {
+        "runbook_key": {"runbook_key": "complaint"},
+        "order": {"order": 1},
+        "drill_code": {"drill_code": drill.code},
+        "incident_code": {"incident_code": incident.code},
+        "verb": {"verb": "classify"},
+        "entry_id": {"entry_id": incident.timeline.latest("pk").pk},
+        "task_id": {"task_id": set_task(incident, what="List", person=cast.ben, actor=cast.mara, now=NOW).pk},
+        "plan_id": {"plan_id": EscalationPlan.objects.get(valid_to=None).pk},
+        "token": {"token": ack_path(incident.pages.earliest("pk").pk, database_now()).split("/")[3]},
+        "clock_id": {"clock_id": clock(incident, "GDPR-33").pk},
+        "rule_key": {"rule_key": "GDPR-33"},
+        "rule_id": {"rule_id": response_rule.pk},
+    }
+
+
 @pytest.fixture
 def world(cast: Cast) -> dict[str, dict[str, Any]]:
     """One of each thing that a URL can name."""
@@ -375,28 +400,9 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     signature = signed(cast, in_force(cast))
     draft_charter(actor=cast.mara, now=NOW)
     asked = asked_for_an_a(System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW + timedelta(hours=2))
-    said = RuleText("Agreed.", scenario="complaint", lead_person=cast.lea)
-    response_rule = set_response_rule(said, actor=cast.mara, now=NOW)
     document, _ = request_report(Campaign.objects.get(), actor=cast.mara, now=NOW + timedelta(hours=3))
-    drill = ended_drill(cast, System.objects.get(key="SYS-ADA"), NOW)
-    # Declared by Mara about Ada's system: Dov takes no part.
-    incident = with_clocks(cast, system=System.objects.get(key="SYS-ADA"), actor=cast.mara, now=NOW)
-    if not incident.steps.exists():
-        pin_runbook(incident, NOW)
-    draft_runbook(Runbook.objects.get(key="complaint"), actor=cast.mara, now=NOW)
     return {
-        "runbook_key": {"runbook_key": "complaint"},
-        "order": {"order": 1},
-        "drill_code": {"drill_code": drill.code},
-        "incident_code": {"incident_code": incident.code},
-        "verb": {"verb": "classify"},
-        "entry_id": {"entry_id": incident.timeline.latest("pk").pk},
-        "task_id": {"task_id": set_task(incident, what="List", person=cast.ben, actor=cast.mara, now=NOW).pk},
-        "plan_id": {"plan_id": EscalationPlan.objects.get(valid_to=None).pk},
-        "token": {"token": ack_path(incident.pages.earliest("pk").pk, database_now()).split("/")[3]},
-        "clock_id": {"clock_id": clock(incident, "GDPR-33").pk},
-        "rule_key": {"rule_key": "GDPR-33"},
-        "rule_id": {"rule_id": response_rule.pk},
+        **of_incidents(cast),
         "function": {"function": "ciso"},
         "number": {"number": 1},
         "template_key": {"template_key": "quarterly"},
