@@ -377,7 +377,7 @@ def test_an_incident_that_has_no_timer_gets_one(cast: Any, monkeypatch: Any) -> 
         raise DatabaseError("gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(calling.Escalation.objects, "create", broken)
+        patched.setattr(Escalation.objects, "create", broken)
         incident = declared(cast)
     assert not Escalation.objects.filter(incident=incident).exists()
     assert "Could not call somebody (DatabaseError). See to it by hand." in texts(incident)

@@ -13,8 +13,8 @@ from tests.incidents.paging_world import declared
 Made = Callable[[Any], Callable[[], Any]]
 # Parts of the verbs of incidents, and what only says something.
 NO_VERBS = {
-    "advance", "announce", "answer_pages", "begin_calling", "begin_again", "call_next", "close_pages", "follow_severity", "hush",
-    "locked_row", "silence", "stop_calling",
+    "advance", "announce", "answer_pages", "begin_calling", "begin_again", "call_next", "close_pages",
+    "follow_severity", "hush", "locked_row", "silence", "stop_calling",
 }  # fmt: skip
 
 
