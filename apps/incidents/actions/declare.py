@@ -13,7 +13,9 @@ from apps.audit.rules import Actor, Kind
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
 from apps.incidents.actions.calling import begin_calling
+from apps.incidents.actions.clocks import open_clocks
 from apps.incidents.actions.common import FROZEN, Line, by, incident_subject, line, next_number, sync_participants, told
+from apps.incidents.actions.runbooks import pin_runbook
 from apps.incidents.models import Exercise, InboundSource, Incident, LeadTerm, SeverityChange
 from apps.incidents.queries.inbound import live_of
 from apps.incidents.queries.paging import plan_for
@@ -122,7 +124,7 @@ def _declared(
         )  # fmt: skip
     event = _written(incident, found, actor, now, cause)
     _never_in_the_way(partial(begin_calling, cause=event), incident, now, name="call somebody")
-    for step in ALSO:
+    for step in (pin_runbook, open_clocks):
         _never_in_the_way(step, incident, now, name=step.__name__.replace("_", " "))
     sync_participants(incident)
     return incident
@@ -150,10 +152,6 @@ def _written(incident: Incident, found: Responder, actor: Actor, now: datetime, 
         private={"declared_as": incident.declared_as},
         cause=cause,
     )
-
-
-# What else begins with an incident. Each may fail by itself, and the incident is declared all the same.
-ALSO: list[Callable[[Incident, datetime], None]] = []
 
 
 def _never_in_the_way(
