@@ -12,6 +12,7 @@ REPEAT_WITHIN = timedelta(days=90)
 SERIES = ("real", "drill")
 SERIES_WORDS = {"real": "What happened", "drill": "Drills"}
 UNKNOWN = {"real": "Not known: no incident yet", "drill": "Not known: no drill yet"}
+UNMEASURED = "Not known: not measured in any yet"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from apps.incidents.rules.metrics import (
     PERIODS,
     SPANS,
     UNKNOWN,
+    UNMEASURED,
     Definition,
     Spread,
     span_words,
@@ -66,13 +67,15 @@ def _line(one: Definition, page: Metrics) -> dict[str, Any]:
     series = (("real", page.real.span(one.key)), ("drill", page.drill.span(one.key)))
     # Each measure has its own scale: an hour to resolve would make a minute to answer invisible.
     longest = max([spread.p90 or 0 for _, spread in series] + [1])
-    return {"definition": one, "bars": [_bar(mode, spread, longest) for mode, spread in series]}
+    counts = {"real": page.real.incidents, "drill": page.drill.incidents}
+    return {"definition": one, "bars": [_bar(mode, spread, longest, counts[mode]) for mode, spread in series]}
 
 
-def _bar(mode: str, spread: Spread, longest: float) -> dict[str, Any]:
+def _bar(mode: str, spread: Spread, longest: float, count: int) -> dict[str, Any]:
     return {
         "mode": mode,
         "spread": spread,
+        "unknown": UNMEASURED if count else UNKNOWN[mode],
         "median": f"{100 * (spread.median or 0) / longest:.2f}%",
         "p90": f"{min(99.6, 100 * (spread.p90 or 0) / longest):.2f}%",
     }
