@@ -19,6 +19,9 @@ from apps.incidents.rules.words import scenario_words
 from apps.people.requests import signed_in
 from apps.registry.queries import visible_systems
 
+# Clocks on the page, the first response and the next status update among them.
+IN_ROW = 4
+
 
 class Desk:
     """One incident as somebody sees it. Raises Http404 for not there and not theirs alike."""
@@ -49,7 +52,8 @@ class Desk:
             "scenario": scenario_words(incident.scenario),
             "next": self._next(),
             "steps": steps_of_incident(incident, self.actor, now),
-            "board": board(incident, now),
+            # One row: what is not in it is one link away.
+            "board": board(incident, now, most=max(IN_ROW - len(page.cards), 2)),
             "sees_system": self._sees_system(),
             "note": NoteForm(incident=incident, actor=self.actor, auto_id="note_%s"),
             "me": self.actor,
