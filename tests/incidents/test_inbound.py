@@ -11,7 +11,7 @@ from apps.audit.models import AuditEvent
 from apps.common.errors import NotAllowed, Refused
 from apps.incidents.actions.inbound import add_source, note_use, receive, receive_mail, revoke_source
 from apps.incidents.actions.leads import take_lead
-from apps.incidents.actions.states import classify, contain, dismiss, merge, resolve
+from apps.incidents.actions.states import classify, dismiss, merge, resolve
 from apps.incidents.models import InboundSource, Incident
 from apps.incidents.queries.inbound import live_source, system_meant
 from apps.incidents.rules.inbound import Report, Status, digest_of, from_alertmanager, from_pagerduty
@@ -20,6 +20,7 @@ from apps.notify.models import Message
 from apps.registry.models import SystemIdentity
 from tests.factories import a_system
 from tests.incidents.inbound_world import NOW, a_source, mail, sample
+from tests.incidents.learning_world import contained
 
 pytestmark = pytest.mark.django_db
 FIRING = Report(Status.FIRING, "It reads letters", dedup_key="k", labels={"service": ("claims-agent",)})
@@ -169,7 +170,7 @@ def test_once_it_is_over_the_alert_is_a_new_incident(cast: Any) -> None:
     assert second is not None
     take_lead(second, cast.ada, actor=cast.ada, now=later(3))
     classify(second, "sev3", reason="Few", actor=cast.ada, now=later(3))
-    contain(second, note="Paused", actor=cast.ada, now=later(4))
+    second = contained(second, cast.ada, later(4))
     assert receive(source, FIRING, now=later(5)).incident == second
     resolve(second, resolution="Put right", actor=cast.ada, now=later(6))
 
