@@ -15,7 +15,7 @@ from apps.registry.queries.systems import visible_systems
 
 WHOM = 3  # targets of a step that the form offers; a person comes on top
 SEAT = "seat:"
-CHANNELS = (("1", "Their first channel"), ("2", "Their first two channels"), ("0", "All of their channels"))
+CHANNELS = (("1", "First channel"), ("2", "First two channels"), ("0", "All channels"))
 
 
 def target_choices() -> list[tuple[str, str]]:
@@ -104,7 +104,7 @@ class PlanForm(forms.Form):
         first = _rows(row)
         self.rows = [
             StepForm(data, prefix=f"step{n}", choices=choices, initial=first[n] if n < len(first) else {})
-            for n in range(STEPS_AT_MOST)
+            for n in range(_wanted(data, len(first)))
         ]
 
     def clean_system(self) -> System | None:
@@ -147,6 +147,13 @@ class PlanForm(forms.Form):
         """What the form says, once it is valid."""
         data = self.cleaned_data
         return Plan(data["steps"], data["repeat"], data["name"])
+
+
+def _wanted(data: Any, first: int) -> int:
+    """How many rows there are: those that say something, and two more."""
+    said = [n + 1 for n in range(STEPS_AT_MOST) if data and data.get(f"step{n}-after", "").strip()]
+    posted = [n + 1 for n in range(STEPS_AT_MOST) if data and f"step{n}-after" in data]
+    return min(max(max(said, default=0) + 2, max(posted, default=0), first + 2 if not data else 0), STEPS_AT_MOST)
 
 
 def _rows(row: EscalationPlan | None) -> list[dict[str, Any]]:

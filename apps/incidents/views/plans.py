@@ -38,6 +38,10 @@ def _row(actor: Person, plan_id: int) -> EscalationPlan:
     return row
 
 
+def _words(scenario: str) -> str:
+    return SCENARIO_WORDS.get(scenario, scenario) if scenario else "Anything"
+
+
 @require_safe
 def plans(request: HttpRequest) -> HttpResponse:
     """Every plan in force, each in words."""
@@ -45,7 +49,7 @@ def plans(request: HttpRequest) -> HttpResponse:
     page = Paginator(plans_in_force(reader), ROWS).get_page(request.GET.get("page"))
     rows = [
         {
-            "plan": row, "scope": scope_words(row), "scenario": SCENARIO_WORDS.get(row.scenario, "Anything"),
+            "plan": row, "scope": scope_words(row), "scenario": _words(row.scenario),
             "said": preview(plan_of(row), system=None, scenario=row.scenario, now=now),
         }
         for row in page
@@ -63,7 +67,7 @@ def plan(request: HttpRequest, plan_id: int) -> HttpResponse:
     system = choosable_systems(reader).filter(key__iexact=key).first() if key else row.system
     said = preview(plan_of(row), system=system, scenario=row.scenario, now=database_now())
     context = {
-        "plan": row, "scope": scope_words(row), "scenario": SCENARIO_WORDS.get(row.scenario, "Anything"), "said": said,
+        "plan": row, "scope": scope_words(row), "scenario": _words(row.scenario), "said": said,
         "key": key, "unknown": bool(key) and system is None, "manages": may(reader, Permission.INCIDENTS_MANAGE),
     }  # fmt: skip
     return render(request, "incidents/plan.html", context)
