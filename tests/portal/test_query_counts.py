@@ -38,6 +38,9 @@ PAGES = {
     "campaigns": "/attestations/",
     "trail": "/trail/",
     "findings": "/findings/?tab=all",
+    "incidents": "/incidents/",
+    "incidents, declare": "/incidents/declare/?q=SYS-000012",
+    "incidents, declare what": "/incidents/declare/what/?system=SYS-000012&scenario=data-access",
     "readiness": "/readiness/",
     "status": "/status/",
     "matrix": "/ownership/matrix/",
@@ -88,6 +91,7 @@ API = {
     "api who answers": "/api/v1/who-answers/?q=SYS-000012",
     "api blind spots": "/api/v1/ownership/blind-spots/",
     "api findings": "/api/v1/findings/",
+    "api incidents": "/api/v1/incidents/",
     "api readiness": "/api/v1/readiness/",
     "api status": "/api/v1/status/",
 }
