@@ -47,6 +47,10 @@ def test_a_review_from_draft_to_signature(cast: Any, browse: Any) -> None:
     assert "Say what was wrong with who answered" in una.post(path, action).content.decode()
     assert una.post(path, action | {"gap": "unreachable"}).status_code == 302
     assert ReviewAction.objects.get().finding.code == "ownership-gap"
+    assert incident.system is not None
+    card = browse(cast.ada).get(f"/incidents/systems/{incident.system.key}/").content.decode()
+    assert "nobody could be reached." in card
+    assert "puts it right by 4 Jan 2030" in card
 
     wrong = una.post(path, {"do": "sign", **signs(cast.una), "password": "wrong"})
     assert wrong.status_code == 422
