@@ -202,8 +202,7 @@ def _lines(incident: Incident, limit: int | None) -> list[TimelineLine]:
         corrected=Exists(TimelineEntry.objects.filter(corrects=OuterRef("pk")))
     )
     return [
-        TimelineLine(entry, LINE_CLASS.get(entry.kind, ""), _head(entry), entry.corrected)
-        for entry in rows[:limit]
+        TimelineLine(entry, LINE_CLASS.get(entry.kind, ""), _head(entry), entry.corrected) for entry in rows[:limit]
     ]
 
 

@@ -175,9 +175,7 @@ def _item(
         url = reverse(name)
     except NoReverseMatch:
         return None
-    return NavItem(
-        label, url, icon, count=count, count_bad=count_bad, count_words=count_words, count_icon=count_icon
-    )
+    return NavItem(label, url, icon, count=count, count_bad=count_bad, count_words=count_words, count_icon=count_icon)
 
 
 def _kept(items: list[NavItem | None]) -> list[NavItem]:
