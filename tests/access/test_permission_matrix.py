@@ -381,13 +381,8 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     handed_over = begin(cast, a_system(cast, key="SYS-HAND", owner=cast.ada), cast.nils, now=NOW + timedelta(hours=1))
     view = registry.save_view(name="Mine", query="q=x", shared=False, actor=cast.mara, now=NOW)
     exception = an_exception(cast)
-    run = receive_import(
-        file_name="x.csv",
-        content=template_csv().replace("DOE", "claims").encode(),
-        format_name="csv",
-        actor=cast.mara,
-        now=NOW,
-    )
+    content = template_csv().replace("DOE", "claims").encode()
+    run = receive_import(file_name="x.csv", content=content, format_name="csv", actor=cast.mara, now=NOW)
     endpoint = an_endpoint(cast.mara, "https://93.184.215.14/in").endpoint
     day = NOW.date() + timedelta(days=90)
     absence = registry.record_absence(cast.ada, starts_on=day, ends_on=day, actor=cast.ada, now=NOW)
