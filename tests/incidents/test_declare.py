@@ -15,6 +15,7 @@ from apps.incidents.actions.states import classify, classify_overdue, contain, r
 from apps.incidents.models import Incident, LeadTerm
 from apps.incidents.queries.incidents import visible_incidents
 from tests.factories import a_system
+from tests.incidents.steps_world import ready_to_contain
 from tests.incidents.world import settle
 
 NOW = datetime(2026, 11, 20, 9, 14, tzinfo=UTC)
@@ -63,6 +64,8 @@ def test_it_becomes_active_with_severity_and_lead(cast: Any) -> None:
     assert incident.state == "triage"
     incident = classify(incident, "sev2", reason="61 people", actor=cast.ada, now=NOW)
     assert incident.state == "active"
+    ready_to_contain(incident, cast.ada)
+    incident.refresh_from_db()
     incident = contain(incident, note="Paused", actor=cast.ada, now=NOW)
     incident = resolve(incident, resolution="Permission narrowed", actor=cast.ada, now=NOW)
     assert reopen(incident, reason="It happens again", actor=cast.ada, now=NOW).state == "active"

@@ -24,6 +24,7 @@ from apps.incidents.actions.states import close, reopen, resolve
 from apps.incidents.models import Incident, ResponseCard, Review, Signature
 from apps.incidents.rules.reviews import required_by, review_due
 from apps.notify.models import Message
+from tests.incidents.clock_world import sign_off
 from tests.incidents.learning_world import LATER, contained, resolved, signing
 from tests.incidents.world import settle
 
@@ -110,6 +111,7 @@ def test_signing_it(cast: Any) -> None:
     assert '"causes":"The permission was too wide."' in review.signature.payload
     assert (review.signature.kind, review.signature.person) == ("review", cast.una)
     incident.refresh_from_db()
+    sign_off(incident, cast, LATER)
     assert close(incident, actor=cast.una, now=LATER).state == "closed"
 
 
@@ -152,6 +154,7 @@ def test_skipping_it(cast: Any) -> None:
 
     assert (review.state, review.signature.kind, review.signature.person) == ("skipped", "skipped_review", cast.mara)
     incident.refresh_from_db()
+    sign_off(incident, cast, LATER)
     assert close(incident, actor=cast.mara, now=LATER).state == "closed"
 
 

@@ -22,6 +22,7 @@ from apps.registry.models import System
 from tests import databases
 from tests.cast import Cast
 from tests.factories import a_system
+from tests.incidents.clock_world import sign_off
 from tests.incidents.inbound_world import a_source
 from tests.incidents.learning_world import LATER, NOW, active, contained, resolved, signing
 from tests.incidents.world import settle
@@ -54,6 +55,7 @@ def is_closed(cast: Any) -> Incident:
     incident = resolved(cast, severity="sev4")
     skip_review(incident.review, reason="Small", signing=signing(cast.mara), actor=cast.mara, now=LATER)
     incident.refresh_from_db()
+    sign_off(incident, cast, LATER)
     return close(incident, actor=cast.mara, now=LATER)
 
 

@@ -1,5 +1,6 @@
 """Who responds, for the moment of declaring: the card, else the acting owner, else the mandate. Never nobody."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,6 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from apps.common.errors import Refused
-from apps.incidents.models import ResponseCard
 from apps.people.models import Person
 from apps.people.queries import acting_for
 from apps.registry.models import System
@@ -50,7 +50,7 @@ class Responder:
 def responder(system: System | None, scenario: str, now: datetime, *, fresh: bool = False) -> Responder:
     """Who leads now. Declaring never fails because working this out fails: then a named fallback leads.
 
-    `fresh` works the cards of the system out again first. Raises Refused only where nobody holds the mandate.
+    `fresh` works it out at this moment instead of reading the card. Raises Refused only where nobody holds the mandate.
     """
     if system is not None:
         try:
@@ -64,10 +64,41 @@ def responder(system: System | None, scenario: str, now: datetime, *, fresh: boo
     return _fallback(system, now)
 
 
+# What the database works out, whether it is written down as a card or asked for at this moment.
+_CARDS = """
+SELECT scenario, owner_id, lead_id, deputy_id, next_in_line_id, basis, rule_id, is_fallback, derivation, problems
+FROM incidents_responsecard WHERE system_id = %(system)s AND scenario = ANY(%(scenarios)s)
+"""
+_NOW = """
+SELECT scenario, owner_id, lead_id, deputy_id, next_in_line_id, basis, rule_id, is_fallback, derivation, problems
+FROM incidents_resolve(ARRAY[%(system)s]::bigint[], %(scenarios)s, %(now)s)
+"""
+
+
+@dataclass(frozen=True)
+class _Row:
+    scenario: str
+    owner_id: UUID
+    lead_id: UUID
+    deputy_id: UUID | None
+    next_in_line_id: UUID | None
+    basis: str
+    rule_id: int | None
+    is_fallback: bool
+    derivation: Any
+    problems: list[str]
+
+
+def _rows(system: System, scenario: str, now: datetime, *, fresh: bool) -> dict[str, _Row]:
+    """By scenario. Fresh is read, never written: cards are written at the end of a transaction, one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOW if fresh else _CARDS, {"system": system.pk, "scenarios": [scenario, ""], "now": now})
+        rows = [_Row(*row) for row in cursor.fetchall()]
+    return {row.scenario: row for row in rows}
+
+
 def _from_card(system: System, scenario: str, now: datetime, *, fresh: bool) -> Responder | None:
-    if fresh:
-        refresh(system, now)
-    cards = {card.scenario: card for card in ResponseCard.objects.filter(system=system, scenario__in=[scenario, ""])}
+    cards = _rows(system, scenario, now, fresh=fresh)
     card = cards.get(scenario) or cards.get("")
     if card is None:
         return None
@@ -75,6 +106,7 @@ def _from_card(system: System, scenario: str, now: datetime, *, fresh: bool) -> 
     people = Person.objects.in_bulk(ids)
     if not _can_act(people.get(card.lead_id)) or card.owner_id not in people:
         return None
+    derivation = json.loads(card.derivation) if isinstance(card.derivation, str) else card.derivation
     return Responder(
         people[card.lead_id],
         people[card.owner_id],
@@ -83,22 +115,13 @@ def _from_card(system: System, scenario: str, now: datetime, *, fresh: bool) -> 
         _one(people, card.next_in_line_id),
         card.rule_id,
         card.is_fallback,
-        card.derivation,
+        derivation,
         list(card.problems),
     )
 
 
 def _one(people: dict[UUID, Person], pk: UUID | None) -> Person | None:
     return people.get(pk) if pk else None
-
-
-def refresh(system: System, now: datetime) -> None:
-    """Work out the cards of one system again, at once."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT incidents_refresh_cards(ARRAY[%s]::bigint[], incidents_all_scenarios(), %s, true)",
-            [system.pk, now],
-        )
 
 
 def _can_act(person: Person | None) -> bool:
