@@ -373,6 +373,12 @@ def of_incidents(cast: Cast) -> dict[str, dict[str, Any]]:
     }
 
 
+def of_findings(cast: Cast) -> dict[str, dict[str, Any]]:
+    """What findings add to it."""
+    finding = a_finding(cast, system=System.objects.get(key="SYS-ADA"))
+    return {"finding_id": {"finding_id": finding.pk}, "action_id": {"action_id": an_action(cast, finding).pk}}
+
+
 @pytest.fixture
 def world(cast: Cast) -> dict[str, dict[str, Any]]:
     """One of each thing that a URL can name."""
@@ -387,7 +393,6 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     day = NOW.date() + timedelta(days=90)
     absence = registry.record_absence(cast.ada, starts_on=day, ends_on=day, actor=cast.ada, now=NOW)
     token, _ = issue_token(cast.ada, name="Mine", scopes=["read"], actor=cast.ada, now=NOW)
-    finding = a_finding(cast, system=System.objects.get(key="SYS-ADA"))
     scim_token, _ = issue_scim_token(name="Okta", actor=cast.mara, now=NOW)
     people_file = receive_people_file(
         file_name="p.csv", content=people_csv().encode(), complete=False, actor=cast.mara, now=NOW
@@ -398,6 +403,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
     document, _ = request_report(Campaign.objects.get(), actor=cast.mara, now=NOW + timedelta(hours=3))
     return {
         **of_incidents(cast),
+        **of_findings(cast),
         "function": {"function": "ciso"},
         "number": {"number": 1},
         "template_key": {"template_key": "quarterly"},
@@ -427,9 +433,7 @@ def world(cast: Cast) -> dict[str, dict[str, Any]]:
         "file_id": {"file_id": people_file.pk},
         "scim_token_id": {"scim_token_id": scim_token.pk},
         "node_id": {"node_id": RollupNode.objects.get(level="top").pk},
-        "finding_id": {"finding_id": finding.pk},
         "source_id": {"source_id": a_source(cast)[0].pk},
-        "action_id": {"action_id": an_action(cast, finding).pk},
     }
 
 
