@@ -296,8 +296,8 @@ SIGNED_PAGES: dict[str, str] = {
     "attestations:nudge": RUNS_CAMPAIGNS,
     "attestations:escalate": RUNS_CAMPAIGNS,
 }
-# Who is signed in where, and counters: written by every request.
-NO_CHANGE = {"django_session", "usersessions_usersession", "common_cache"}
+# Who is signed in where, counters, and when a live incident was first looked at: written by reading.
+NO_CHANGE = {"django_session", "usersessions_usersession", "common_cache", "incidents_cardview"}
 # allauth's own pages, by what they are for; they know no objects of ours.
 ACCOUNT_PREFIXES = ("account_", "mfa_", "openid_connect_", "saml_", "sso_")
 # Opened by a token of the directory only; what it may is tried in tests/directory.

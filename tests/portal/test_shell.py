@@ -54,7 +54,7 @@ def test_the_duty_lead_is_who_holds_the_mandate(cast: Any) -> None:
 def test_the_frame_costs_two_queries(cast: Any, browse: Any, django_assert_num_queries: Any) -> None:
     client = browse(cast.dov)
     client.get(reverse("portal:keys"))
-    with django_assert_num_queries(5):  # session, person, standing, counts from the cache, duty lead
+    with django_assert_num_queries(6):  # session, person, standing, counts from the cache, live incidents, duty lead
         client.get(reverse("portal:keys"))
 
 
