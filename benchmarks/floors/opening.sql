@@ -15,7 +15,7 @@ known AS (
         to_jsonb(coalesce(i.found, '{}')) AS identities, s.stage, s.regulatory_class, s.operating_model, s.vendor,
         s.model, s.purpose, concat('{"at":', to_json(%(at)s::text), ',"deputy":', CASE WHEN d.id IS NULL THEN 'null' ELSE
         concat('{"id":', to_json(d.id), ',"name":', to_json(d.display_name), '}') END,
-        ',"exceptions":{"open":0,"overdue":0},"identities":', coalesce(
+        ',"exceptions":{"open":0,"overdue":0},"gaps":[],"identities":', coalesce(
             '[' || array_to_string(ARRAY(SELECT to_json(one)::text FROM unnest(i.found) AS one), ',') || ']', '[]'),
         ',"key":', to_json(s.key), ',"last":null,"leads":', replace(leads.text, chr(1), concat(
             '{"id":', to_json(s.owner_id), ',"name":', to_json(o.display_name), ',"party":"System owner"}')),

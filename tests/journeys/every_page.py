@@ -69,6 +69,7 @@ def every_page() -> Pages:
     parts.append(_cards)
     parts.append(_runbooks)
     parts.append(_learning)
+    parts.append(_sources)
     pages: Pages = {
         "": ["/accounts/login/", "/accounts/password/reset/"],
         "mara": ["/", "/menu/", "/keys/", "/mail/", "/status/", "/readiness/", "/not/there/"],

@@ -22,9 +22,10 @@ NO_PAGES = {
     "portal:workload_csv", "assurance:trail_csv", "directory:import_template", "directory:home", "findings:export",
     "attestations:export", "attestations:assignment", "attestations:figures", "attestations:report_csv",
     "attestations:report_json", "attestations:document_file", "attestations:sealed_zip", "attestations:question_set",
+    "incidents:clock_register_csv", "incidents:export", "incidents:file", "incidents:metrics_json", "incidents:summary",
 }  # fmt: skip
-# Read elsewhere: the first start and the demo's mail are not there in this portal.
-ELSEWHERE = {"portal:first_start", "portal:demo_mail"}
+# Read elsewhere: the first start, the demo's mail and the look-up without signing in are not there in this portal.
+ELSEWHERE = {"portal:first_start", "portal:demo_mail", "portal:open_lookup"}
 MISSING = "/not/there/"
 # Who is refused on purpose, so that the page that says so is read too.
 REFUSED = {("mara", MISSING), ("ada", "/readiness/")}

@@ -52,7 +52,11 @@ def test_acknowledgements_that_ran_out_unnoticed_are_seen(cast: Any) -> None:
 def test_a_call_that_waits_is_seen(cast: Any) -> None:
     declared(cast)
     assert undone(minutes(1.9), cast.mara) == {}
-    assert undone(minutes(2.1), cast.mara) == {"calls-not-sent": ["Ada Nwosu"]}
+    found = undone(minutes(2.1), cast.mara)
+    # The last three decide about clocks.
+    assert {key: sorted(names) for key, names in found.items()} == {
+        "calls-not-sent": ["Ada Nwosu", "Cleo Marchetti", "Lea Abelmann", "Mara Lindt"]
+    }
 
 
 def test_that_nobody_answered_is_seen_until_somebody_takes_it(cast: Any) -> None:

@@ -23,6 +23,7 @@ from apps.incidents.actions.steps import agree_legal_gate, finish_step, start_st
 from apps.incidents.actions.timeline import add_note, send_update
 from apps.incidents.models import ClockRule, Incident, IncidentClock, IncidentStep, Review, Runbook
 from apps.incidents.rules import CLOCK_OVER
+from apps.incidents.rules.runbooks import needs_two
 from apps.notify.actions.channels import add_channel, verify_channel
 from apps.notify.models import Channel, Message
 from apps.people.models import Person, Seat
@@ -40,6 +41,8 @@ REACHED = (
     "bram.osei", FIRST_OWNER, "samir.devries", "dolores.whitfield", "caspian.moreau", "yusra.hollis",
 )  # fmt: skip
 EMPLOYEE, COUNSEL, CISO = "tilda.ferreira", "philippa.strand", "ingrid.castellanos"
+# Who confirms what one person alone may not do.
+SECOND = MANDATE_HOLDER
 # Who keeps the runbook of a scenario.
 KEEPERS = {
     Scenario.DATA_ACCESS: CISO, Scenario.HARMFUL_DECISION: "kenji.albrecht", Scenario.COST_SPIKE: MANDATE_HOLDER,
@@ -233,7 +236,9 @@ def _work(incident: Incident, person: Person, at: datetime, upto: int | None = N
             if counsel is None:
                 raise LookupError("Nobody holds the legal seat of the demo.")
             step = agree_legal_gate(step, actor=counsel, now=then)
-        who = person if "restart" not in step.title.lower() else cast()["anselm.quist"]
+        who = person
+        if needs_two(step.phase, step.does):
+            step, who = start_step(step, actor=person, now=then), cast()[SECOND if person != cast()[SECOND] else CISO]
         finish_step(step, evidence=_EVIDENCE.get(step.does, "Noted in the timeline."), actor=who, now=then)
 
 
