@@ -53,6 +53,8 @@ def test_every_answer_carries_the_headers(
             assert answer["X-Frame-Options"] == "DENY", path
             assert "no-store" in answer["Cache-Control"], path
             assert answer.get("Server") is None, path
+            for close in answer._resource_closers:  # a file; the answer's own close ends the connection, too
+                close()
 
 
 def test_an_unknown_host_gets_the_headers_too(cast: Cast) -> None:

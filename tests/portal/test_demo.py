@@ -22,6 +22,8 @@ from apps.common.errors import Refused
 from apps.directory.models import OffboardingCase
 from apps.directory.queries.cases import waiting_systems
 from apps.findings.models import CorrectiveAction, Finding, RiskAcceptance
+from apps.incidents.models import Exercise, Incident, IncidentClock, ResponseCard
+from apps.incidents.rules import MANDATORY
 from apps.people.models import Absence, Person, Seat, Training
 from apps.people.queries import acting_for
 from apps.portal.demo import figures, story
@@ -32,6 +34,7 @@ from apps.portal.demo.load import Loaded, _tell
 from apps.portal.demo.moments import CAMPAIGN_DAYS, Moments, moments
 from apps.portal.demo.visits import EVERYBODY, VISITS
 from apps.registry.models import Authority, Handover, Nomination, RaciDraft, System
+from apps.registry.queries import live
 from apps.registry.queries.charter import charter_in_force, seat_signatures
 from apps.registry.queries.prediction import predictions
 from tests import databases
@@ -247,11 +250,26 @@ def test_the_story_of_the_mandate(loaded: dict[str, Any]) -> None:
 
 def test_the_story_of_the_findings(loaded: dict[str, Any]) -> None:
     assert loaded["story"]["findings"] == Finding.objects.exclude(state="closed").count() > 10
-    assert sorted(CorrectiveAction.objects.values_list("state", flat=True)) == ["done", "planned"]
+    assert sorted(CorrectiveAction.objects.values_list("state", flat=True)) == ["done"] + 3 * ["planned"]
     assert CorrectiveAction.objects.get(state="done").verifier is not None
     accepted = RiskAcceptance.objects.get()
     assert accepted.accepted_by.display_name == "Marguerite Oyelaran"
     assert Finding.objects.filter(state="accepted").count() == 1
+
+
+def test_the_story_of_what_went_wrong(loaded: dict[str, Any]) -> None:
+    told = Incident.objects.order_by("declared_at", "pk").values_list("mode", "state", "lead__display_name")
+    assert list(told) == [
+        ("real", "closed", "Ingrid Castellanos"),
+        ("drill", "dismissed", "Ingrid Castellanos"),
+        ("real", "closed", "Anselm Quist"),
+        ("real", "dismissed", "Yusra Hollis"),
+        ("real", "active", "Beatrix Lowell"),
+    ]
+    assert IncidentClock.objects.get(state="running").rule.key == "GDPR-33"
+    assert sorted(Exercise.objects.values_list("state", flat=True)) == ["closed", "planned"]
+    assert not ResponseCard.objects.exclude(lead__is_active=True).exists()
+    assert ResponseCard.objects.filter(scenario__in=[one.value for one in MANDATORY]).count() == 3 * live(System.objects.all()).count()
 
 
 def test_fifteen_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
