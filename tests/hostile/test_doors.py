@@ -40,7 +40,9 @@ def test_every_answer_carries_the_headers(
 ) -> None:
     client = client_of(role, cast, browse)
     paths = [address(name, world) for name in PAGES] + [reverse(name) for name in ACCOUNT]
-    given = {name: {key: "x" if value == "" else value for key, value in kwargs.items()} for name, kwargs in API.items()}
+    given = {
+        name: {key: "x" if value == "" else value for key, value in kwargs.items()} for name, kwargs in API.items()
+    }
     paths += [reverse(name, kwargs=kwargs) for name, kwargs in given.items()]
     paths += ["/nothing/here/", "/api/v1/nothing", "/accounts/nothing/", "/a%00b", "/?q=%00"]
     for path in paths:

@@ -269,7 +269,10 @@ def test_the_story_of_what_went_wrong(loaded: dict[str, Any]) -> None:
     assert IncidentClock.objects.get(state="running").rule.key == "GDPR-33"
     assert sorted(Exercise.objects.values_list("state", flat=True)) == ["closed", "planned"]
     assert not ResponseCard.objects.exclude(lead__is_active=True).exists()
-    assert ResponseCard.objects.filter(scenario__in=[one.value for one in MANDATORY]).count() == 3 * live(System.objects.all()).count()
+    assert (
+        ResponseCard.objects.filter(scenario__in=[one.value for one in MANDATORY]).count()
+        == 3 * live(System.objects.all()).count()
+    )
 
 
 def test_fifteen_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
