@@ -20,6 +20,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.rules import COMMAND
 from apps.directory.actions import issue_scim_token, receive_people_file
 from apps.directory.rules.people_file import template_csv as people_csv
+from apps.incidents.actions.first_view import note_first_view
 from apps.incidents.actions.rules import set_response_rule
 from apps.incidents.actions.runbooks import draft_runbook, pin_runbook
 from apps.incidents.actions.timeline import set_task
@@ -296,8 +297,8 @@ SIGNED_PAGES: dict[str, str] = {
     "attestations:nudge": RUNS_CAMPAIGNS,
     "attestations:escalate": RUNS_CAMPAIGNS,
 }
-# Who is signed in where, counters, and when a live incident was first looked at: written by reading.
-NO_CHANGE = {"django_session", "usersessions_usersession", "common_cache", "incidents_cardview"}
+# Who is signed in where, and counters: written by every request.
+NO_CHANGE = {"django_session", "usersessions_usersession", "common_cache"}
 # allauth's own pages, by what they are for; they know no objects of ours.
 ACCOUNT_PREFIXES = ("account_", "mfa_", "openid_connect_", "saml_", "sso_")
 # Opened by a token of the directory only; what it may is tried in tests/directory.
@@ -357,6 +358,7 @@ def of_incidents(cast: Cast) -> dict[str, dict[str, Any]]:
     if not incident.steps.exists():
         pin_runbook(incident, NOW)
     draft_runbook(Runbook.objects.get(key="complaint"), actor=cast.mara, now=NOW)
+    note_first_view(incident, cast.mara, NOW)  # only the very first look at an incident is noted
     return {
         "runbook_key": {"runbook_key": "complaint"},
         "order": {"order": 1},

@@ -19,6 +19,7 @@ from apps.registry.models import System
 from apps.registry.rules import Scenario
 from tests.cast import BEGINNING
 from tests.factories import set_letters
+from tests.incidents.world import settle
 
 LATER = BEGINNING + timedelta(days=1)
 
@@ -184,16 +185,18 @@ def test_the_number_of_queries_does_not_grow(cast: Any, browse: Any, path: str) 
     client = browse(cast.dov)
     owned(cast, "SYS-4", "Scorer")
     register(cast, "SYS-4b", "Scorer two")
+    settle()  # the cards are there after a commit
     url = reverse("portal:who") + path
     client.get(url)
     with CaptureQueriesContext(connection) as few:
         client.get(url)
     for n in range(12):
         register(cast, f"SYS-4-{n}", f"Scorer {n}")
+    settle()
     with CaptureQueriesContext(connection) as many:
         client.get(url)
     assert len(many) == len(few)
-    assert len(many) <= 20
+    assert len(many) < 20
 
 
 def test_the_page_shows_the_name_first(cast: Any, browse: Any) -> None:
