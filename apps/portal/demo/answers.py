@@ -38,6 +38,8 @@ REASONS = {
     "open_exceptions": "This is the first attestation of this system.",
     "drills": "No drill was due this quarter.",
 }
+# The tour shows this system's answers: it has this exception on whatever day the demo is loaded.
+TOLD_OF, TOLD_EXCEPTION = "ModelAngelo", "kill_switch"
 # Where the register says less than the owner knows.
 EXPLANATION = "The register is behind. I checked it against the running system and asked for the change."
 TEXTS = {"vendor_reached": "The vendor's incident line, day and night; the number is in the runbook."}
@@ -56,8 +58,14 @@ class Work:
 def carry_out(work: list[Work], moments: Moments) -> None:
     """Do the work in the order of its moments, as the chain of signatures demands."""
     for place, item in enumerate(sorted(work, key=lambda item: (item.at, item.assignment.pk))):
-        exception = sorted(EXCEPTIONS)[place % len(EXCEPTIONS)] if place % EXCEPTION_EVERY == 3 else ""
-        _carry_out(item, exception, moments)
+        _carry_out(item, _exception(item, place), moments)
+
+
+def _exception(item: Work, place: int) -> str:
+    """The question that is answered with an exception, or nothing."""
+    if item.assignment.system.name == TOLD_OF:
+        return TOLD_EXCEPTION
+    return sorted(EXCEPTIONS)[place % len(EXCEPTIONS)] if place % EXCEPTION_EVERY == 3 else ""
 
 
 def _carry_out(item: Work, exception: str, moments: Moments) -> None:

@@ -13,7 +13,7 @@ from apps.attestations.queries import closing_moment, dates_of, opening_moment
 from apps.attestations.rules import QUARTERLY, Period
 from apps.common.clock import local_date
 from apps.people.models import Person
-from apps.portal.demo.answers import Work, carry_out
+from apps.portal.demo.answers import TOLD_OF, Work, carry_out
 from apps.portal.demo.cast import CAST, FIRST_OWNER, MANDATE_HOLDER
 from apps.portal.demo.moments import Moments
 from apps.portal.demo.moments import moments as moments_for
@@ -37,7 +37,7 @@ def _quarterly() -> QuerySet[Campaign]:
 
 
 # The tour shows how its attestation is accepted; a sample is answered again instead, and the draw is a matter of luck.
-TOLD_OF, DRAWS = "ModelAngelo", 50
+DRAWS = 50
 
 
 def load_campaign(moments: Moments) -> bool:
