@@ -58,6 +58,31 @@ def test_a_failing_resolver_does_not_block(cast: Any) -> None:
     assert incident.is_fallback
 
 
+@pytest.mark.parametrize("fault", [TypeError, AttributeError, DatabaseError, KeyError])
+def test_no_fault_of_a_step_blocks(cast: Any, monkeypatch: Any, fault: type[Exception]) -> None:
+    def broken(name: str) -> Any:
+        def tries(*_: Any, **__: Any) -> None:
+            raise fault(name)
+
+        tries.__name__ = name
+        return tries
+
+    system = a_system(cast, owner=cast.ada)
+    settle()
+    for name in ("begin_calling", "pin_runbook", "open_clocks"):
+        monkeypatch.setattr(f"apps.incidents.actions.declare.{name}", broken(name))
+    monkeypatch.setattr("apps.incidents.queries.responder._from_card", broken("card"))
+
+    incident = declare(title="It read letters", system=system, actor=cast.dov, now=NOW)
+
+    assert (incident.lead, incident.is_fallback) == (cast.ada, True)
+    said = list(incident.timeline.filter(kind="alarm", text__startswith="Could not").values_list("text", flat=True))
+    assert sorted(said) == [
+        f"Could not {what} ({fault.__name__}). See to it by hand."
+        for what in ("call somebody", "open clocks", "pin runbook")
+    ]
+
+
 def test_it_becomes_active_with_severity_and_lead(cast: Any) -> None:
     incident = declared(cast)
     incident = take_lead(incident, cast.ada, actor=cast.ada, now=NOW)
