@@ -25,5 +25,15 @@ def test_what_failed_or_is_uncertain_is_shown(cast: Cast, browse: Callable[[Any]
     assert "Subject 2" not in text
 
 
+def test_where_a_mail_leads_is_a_link_for_whoever_it_is_to(cast: Cast, browse: Callable[[Any], Client]) -> None:
+    for name in ("ada", "mara"):
+        enqueue(key=name, recipient=getattr(cast, name), subject=f"To {name}", body="b", path=f"/{name}/", now=NOW)
+    Message.objects.update(state="failed", attempts=6, error="550 no such user")
+    text = browse(cast.mara).get("/mail/").content.decode()
+    assert '<a href="/mara/">To mara</a>' in text
+    assert "To ada" in text
+    assert "/ada/" not in text
+
+
 def test_nothing_to_show(cast: Cast, browse: Callable[[Any], Client]) -> None:
     assert "Every mail was delivered" in browse(cast.mara).get("/mail/").content.decode()

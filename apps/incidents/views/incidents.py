@@ -11,8 +11,6 @@ from django.utils.http import content_disposition_header
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
-from apps.access.queries import may
-from apps.access.rules import Permission
 from apps.common import clock, evidence_store
 from apps.common.csv_export import csv_response
 from apps.incidents.actions.first_view import note_first_view
@@ -23,6 +21,7 @@ from apps.incidents.queries.page import incident_page, summary_text
 from apps.incidents.rules import SEVERITY_WORDS, STATE_WORDS, Mode, Severity, State
 from apps.incidents.rules.clocks import span_words
 from apps.incidents.rules.words import NOT_SURE, SCENARIO_CHOICES, scenario_words
+from apps.incidents.views.around import around
 from apps.incidents.views.live import Desk
 from apps.people.requests import signed_in
 from apps.registry.rules import Scenario
@@ -54,7 +53,7 @@ def incidents(request: HttpRequest) -> HttpResponse:
         "severities": [(one.value, SEVERITY_WORDS[one]) for one in Severity],
         "scenarios": [*((one.value, words) for one, (words, _) in SCENARIO_CHOICES.items()), ("none", NOT_SURE)],
         "last": last,
-        "manages": may(actor, Permission.INCIDENTS_MANAGE),
+        "around": around(actor),
         "last_took": span_words(last.closed_at - last.declared_at) if last and last.closed_at else "",
     }
     return render(request, "incidents/incidents.html", context)

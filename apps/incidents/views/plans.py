@@ -54,8 +54,8 @@ def plans(request: HttpRequest) -> HttpResponse:
         }
         for row in page
     ]  # fmt: skip
-    manages = may(reader, Permission.INCIDENTS_MANAGE)
-    return render(request, "incidents/plans.html", {"page": page, "rows": rows, "manages": manages})
+    manages, reads = may(reader, Permission.INCIDENTS_MANAGE), may(reader, Permission.INCIDENTS_READ_ALL)
+    return render(request, "incidents/plans.html", {"page": page, "rows": rows, "manages": manages, "reads": reads})
 
 
 @require_safe
