@@ -7,7 +7,7 @@ from apps.access.api import TokenView
 from apps.attestations.api import CampaignsView, CampaignView, ReportView
 from apps.findings.api import FindingsView, FindingView
 from apps.incidents import api_inbound
-from apps.incidents.api import IncidentsView, IncidentView
+from apps.incidents.api import AcknowledgeView, IncidentsView, IncidentView
 from apps.incidents.api_cards import CardView
 from apps.portal.api import WhoTextView, WhoView
 from apps.portal.api_absences import AbsencesView, AbsenceView
@@ -44,6 +44,7 @@ api: list[URLPattern | URLResolver] = [
     path("findings/<int:finding_id>/", FindingView.as_view(), name="finding"),
     path("incidents/", IncidentsView.as_view(), name="incidents"),
     path("incidents/<str:incident_code>/", IncidentView.as_view(), name="incident"),
+    path("incidents/<str:incident_code>/acknowledge/", AcknowledgeView.as_view(), name="incident_acknowledge"),
     path("inbound/", include(api_inbound.urls)),
     path("readiness/", ReadinessView.as_view(), name="readiness"),
     path("status/", StatusView.as_view(), name="status"),

@@ -1,4 +1,4 @@
-"""The API of incidents: list, one with its timeline, declare."""
+"""The API of incidents: list, one with its timeline, declare, take the response."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,9 +17,12 @@ from apps.access.rules import Permission
 from apps.common import clock
 from apps.common.api import IdCursor, PageQuery, StrictSerializer, asked
 from apps.common.errors import NotAllowed
+from apps.incidents.actions.common import MeanwhileChanged
 from apps.incidents.actions.declare import declare
+from apps.incidents.actions.paging import API, acknowledge
 from apps.incidents.models import Incident, TimelineEntry
 from apps.incidents.queries.incidents import find_incident, on_page, visible_incidents
+from apps.incidents.queries.page import rights_over
 from apps.incidents.rules import LIVE, OPEN, Mode, Severity, State, Via, Visibility
 from apps.people.models import Person
 from apps.registry.queries import who_answers_systems
@@ -61,6 +65,7 @@ class IncidentOut(serializers.Serializer[Incident]):
     closed_at = serializers.DateTimeField(allow_null=True)
     merged_into = serializers.CharField(source="merged_into.code", default=None, allow_null=True)
     url = serializers.CharField(source="path", help_text="Its page in the portal.")
+    version = serializers.IntegerField(help_text="Goes up with each change; send it back when you take the response.")
 
 
 class LineOut(serializers.Serializer[TimelineEntry]):
@@ -170,6 +175,46 @@ class IncidentsView(TokenView, ListAPIView[Incident]):
             raise NotAllowed("Who holds a seat, and who holds the mandate, may restrict an incident or declare a test.")
 
 
+class AcknowledgeIn(StrictSerializer):
+    """With the version that was seen, so that nothing is taken that somebody changed meanwhile."""
+
+    version = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+
+class Conflict(APIException):
+    """Somebody changed it since the program looked."""
+
+    status_code = status.HTTP_409_CONFLICT
+
+
+class AcknowledgeView(TokenView):
+    """Taking the response."""
+
+    @extend_schema(
+        operation_id="incidents_acknowledge", summary="Take the response", request=AcknowledgeIn, responses=IncidentOut
+    )
+    def post(self, request: Request, incident_code: str) -> Response:
+        """The token's person takes it: they lead, and nobody else is called. Whoever has it already says so again."""
+        form = AcknowledgeIn(data=request.data)
+        form.is_valid(raise_exception=True)
+        found, person = _found(self.person(), incident_code), self.person()
+        rights = rights_over(person, found)
+        if not rights.writes:
+            raise NotAllowed(f"You may see this incident, but not take it. {rights.who}")
+        try:
+            acknowledge(found, actor=person, now=clock.now(), way=API, version=form.validated_data.get("version"))
+        except MeanwhileChanged as error:
+            raise Conflict(str(error)) from error
+        return Response(IncidentOut(on_page(Incident.objects.filter(pk=found.pk)).get()).data)
+
+
+def _found(person: Person, code: str) -> Incident:
+    try:
+        return find_incident(person, code)
+    except Incident.DoesNotExist as error:
+        raise Http404 from error
+
+
 class IncidentView(TokenView):
     """One incident."""
 
@@ -177,10 +222,7 @@ class IncidentView(TokenView):
     def get(self, request: Request, incident_code: str) -> Response:
         """An incident with its timeline, the newest line first. Not there and not yours are the same 404."""
         asked(request, StrictSerializer)
-        try:
-            found = find_incident(self.person(), incident_code)
-        except Incident.DoesNotExist as error:
-            raise Http404 from error
+        found = _found(self.person(), incident_code)
         body = IncidentOut(found).data | {"description": found.description}
         lines: Any = found.timeline.all()[:LINES]
         body["timeline"] = LineOut(lines, many=True).data

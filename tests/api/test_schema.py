@@ -24,7 +24,7 @@ def test_the_committed_schema_is_current() -> None:
 def test_every_operation_says_how_it_fails_and_needs_a_token() -> None:
     schema = yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
-    assert len(operations) == 28
+    assert len(operations) == 29
     for operation in operations:
         assert "application/problem+json" in operation["responses"]["default"]["content"]
         key = "source" if operation["operationId"].startswith("inbound_") else "token"

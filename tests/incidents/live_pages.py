@@ -27,11 +27,12 @@ def live_pages(cast: Any, now: datetime) -> dict[str, list[str]]:
     test = declare(title="A try", about="x", mode="test", actor=cast.mara, now=now)
     none = dismiss(declare(title="Slow", about="a bot", actor=cast.dov, now=now), because="benign", note="No", **ada)
     same = merge(declare(title="The same", system=system, actor=cast.dov, now=now), much, **ada)
-    verbs = ("update", "bring-in", "task", "file", "hand-over", "classify", "merge", "change", "decline")
+    verbs = ("update", "bring-in", "task", "file", "hand-over", "classify", "merge", "change", "decline", "contain",
+             "snooze")  # fmt: skip
     acts = [f"{much.path}do/{verb}/" for verb in verbs]
     step_2 = "/incidents/declare/what/?system=SYS-LIVE&scenario=data-access"
     return {
-        "ada": [much.path, waits.path, *acts, f"{much.path}do/contain/", f"{waits.path}do/dismiss/"],
+        "ada": [much.path, waits.path, *acts, f"{waits.path}do/dismiss/", f"{waits.path}do/take-for/"],
         "mara": ["/incidents/", "/incidents/?series=rehearsed", "/incidents/?q=zzz", test.path, none.path, same.path],
         "cleo": [f"{much.path}{end}" for end in (f"timeline/{note.pk}/correct/", f"tasks/{task.pk}/", "do/relieve/")],
         "dov": [much.path, "/incidents/", "/incidents/declare/", "/incidents/declare/?q=mail&do=next", step_2],

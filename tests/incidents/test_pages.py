@@ -244,6 +244,7 @@ VERBS = {
     "contain": {"note": "x"}, "resolve": {"resolution": "x"}, "close": {}, "merge": {"into": "INC-0001"},
     "change": {"title": "Other", "visibility": "open"}, "note": {"text": "x"}, "update": {"text": "x"},
     "task": {"what": "x", "person": "ben@example.org"}, "bring-in": {"why": "x", "person": "ben@example.org"},
+    "renew": {}, "take-for": {"person": "ben@example.org"}, "snooze": {"minutes": "60", "reason": "x"},
 }  # fmt: skip
 
 

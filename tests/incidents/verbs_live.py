@@ -126,6 +126,9 @@ VERBS: dict[str, tuple[Prepare, dict[str, int]]] = {
         then(active, lambda w, i: timeline.set_task(i, what="x", person=w.cast.ben, **ada(w))),
         {"incident.task_set": 1},
     ),
+    "bring_in": (
+        then(active, lambda w, i: timeline.bring_in(i, w.cast.ben, why="x", **ada(w))), {"incident.task_set": 1},
+    ),
     "finish_task": (then(_task, lambda w, t: timeline.finish_task(t, outcome="", **ada(w))), {"incident.task_done": 1}),
     "add_file": (
         then(taken, lambda w, i: files.add_file(i, name="list.csv", content=b"a,b\n1,2\n", **ada(w))),

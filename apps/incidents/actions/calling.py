@@ -17,8 +17,10 @@ How it goes on:
 """
 
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -115,6 +117,7 @@ def stop_calling(incident: Incident, now: datetime) -> None:
     _end_pages(incident, PageState.CANCELLED)
     over = f"{incident.code} is {incident.get_state_display().lower()}."
     silence(incident, over, now)
+    withdraw(prefix=brought_key(incident), reason=over, now=now)
     announce(incident, OVER, over, now, occasion=row.round)
 
 
@@ -238,9 +241,19 @@ def _call(incident: Incident, row: Escalation, step: Step, found: list[Called], 
 
 
 def _line_words(one: Called, page: Page, number: int) -> str:
-    by = " and ".join(dict.fromkeys(WAY_WORDS.get(way["kind"], way["kind"]) for way in page.channels))
     place = f", in the place of {one.stands_in_for.display_name}" if one.stands_in_for else ""
-    return f"{one.person.display_name} is called{f' by {by}' if by else ''}{place} (step {number})."
+    return f"{one.person.display_name} is called{ways_words(page.channels)}{place} (step {number})."
+
+
+def ways_words(went: Iterable[Mapping[str, Any]]) -> str:
+    """By which ways somebody is called, to follow "is called"; empty where nothing is known."""
+    by = " and ".join(dict.fromkeys(WAY_WORDS.get(way["kind"], way["kind"]) for way in went))
+    return f" by {by}" if by else ""
+
+
+def brought_key(incident: Incident, task: int | str = "") -> str:
+    """The key of what is said to somebody who is brought in beside the plan; without a task, how all of them begin."""
+    return f"brought:{incident.pk}:{task}"
 
 
 def page_key(page: Page) -> str:

@@ -1,6 +1,7 @@
 """Writing down what happens: notes, decisions, status updates, tasks, people brought in."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -8,6 +9,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.calling import brought_key, ways_words
 from apps.incidents.actions.common import (
     Line,
     incident_subject,
@@ -17,10 +19,14 @@ from apps.incidents.actions.common import (
     sync_participants,
 )
 from apps.incidents.models import Incident, IncidentTask, IncidentUserPermission, TimelineEntry
+from apps.incidents.rules import Severity, Visibility
 from apps.notify.actions import Note, enqueue, enqueue_many
+from apps.notify.actions.reach import send_to
 from apps.people.actions import held
 from apps.people.models import Person
 
+# How the task of somebody who is brought in begins.
+JOIN = "Join the response: "
 WRITABLE = (Line.NOTE, Line.FACT, Line.DECISION, Line.ALARM)
 
 
@@ -86,7 +92,20 @@ def set_task(
     incident: Incident, *, what: str, person: Person, actor: Person, now: datetime, due_at: datetime | None = None
 ) -> IncidentTask:
     """Ask one person to do something. They take part from now on. Raises Refused for who can't act."""
-    incident, person = locked_incident(incident), held(person)
+    incident = locked_incident(incident)
+    task = _put_task(incident, what, person, actor, now, due_at)
+    if task.person_id != actor.pk:
+        enqueue(
+            key=f"incident-task:{task.pk}", recipient=task.person, now=now, path=incident.path,
+            subject=f"{incident.prefix}{incident.code}: a task for you", body=task.what,
+        )  # fmt: skip
+    return task
+
+
+def _put_task(
+    incident: Incident, what: str, person: Person, actor: Person, now: datetime, due_at: datetime | None = None
+) -> IncidentTask:
+    person = held(person)
     if not person.is_active or person.kind != Person.Kind.HUMAN:
         raise Refused(f"{person.display_name} can't be asked: choose an active person.")
     task = IncidentTask(
@@ -95,16 +114,51 @@ def set_task(
     save_checked(task)
     line(incident, Line.FACT, f"Task for {person.display_name}: {task.what}", now=now, person=actor)
     sync_participants(incident)
-    if person.pk != actor.pk:
-        enqueue(
-            key=f"incident-task:{task.pk}", recipient=person, now=now, path=incident.path,
-            subject=f"{incident.prefix}{incident.code}: a task for you", body=task.what,
-        )  # fmt: skip
     record(
         Kind.INCIDENT_TASK_SET, actor=actor, subject=incident_subject(incident), now=now,
         after={"task": task.pk, "person": person.audit_id}, private={"what": task.what},
     )  # fmt: skip
     return task
+
+
+@transaction.atomic
+def bring_in(incident: Incident, person: Person, *, why: str, actor: Person, now: datetime) -> IncidentTask:
+    """One more person is needed: they take part, have a task, and are called at once, on the ways that they chose.
+
+    Beside the plan, which goes on or rests as it did: nobody is asked to lead here. Called once; a second time only
+    after they said that they came. Raises Refused without a reason, where it is over, for oneself, and for who can't
+    act or was called already.
+    """
+    incident = locked_incident(incident)
+    if not incident.is_open:
+        raise Refused(f"{incident.code} is over. Nobody is needed any more.")
+    if not why.strip():
+        raise Refused("Say what for.")
+    if person.pk == actor.pk:
+        raise Refused("You are here already. Choose somebody else.")
+    waiting = IncidentTask.objects.filter(incident=incident, person=person, done_at=None, what__startswith=JOIN)
+    if waiting.exists():
+        raise Refused(f"{person.display_name} was called already, and has not come yet.")
+    task = _put_task(incident, f"{JOIN}{why.strip()}", person, actor, now)
+    went = send_to(task.person, *_call_for(incident, task, actor), now=now)
+    line(incident, Line.FACT, f"{task.person.display_name} is called{ways_words(went)}.", now=now)
+    return task
+
+
+def _call_for(incident: Incident, task: IncidentTask, actor: Person) -> tuple[Note, dict[str, Any]]:
+    """What is said to somebody who is needed. Of what is restricted only the code leaves the portal."""
+    is_open = incident.visibility == Visibility.OPEN
+    title = f"{incident.code}: you are needed{f': {incident.title}' if is_open else ''}"
+    words = f"{actor.display_name} asks you to come."
+    text = f"{words} {task.what.removeprefix(JOIN)}" if is_open else words
+    where = [["Where", incident.place]] if is_open else []
+    body = "\n".join([f"{incident.prefix}{title}", *(f"{name}: {value}" for name, value in where), text])
+    note = Note(brought_key(incident, task.pk), task.person, f"{incident.prefix}{title}", body, incident.path)
+    content = {
+        "type": "incident.needed", "title": title, "text": text, "mode": incident.mode, "link": incident.path,
+        "severity": "" if incident.severity == Severity.UNCLASSIFIED else incident.severity, "facts": where,
+    }  # fmt: skip
+    return note, content
 
 
 @transaction.atomic

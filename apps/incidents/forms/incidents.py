@@ -29,6 +29,8 @@ NEXT_UPDATE = {
     "": "None is promised",
 }
 DUE_IN = {"": "No time", "15": "In 15 minutes", "60": "In 1 hour", "240": "In 4 hours", "1440": "Tomorrow"}
+# Four hours at most, as the verb says it.
+SNOOZE_FOR = {"30": "30 minutes", "60": "1 hour", "120": "2 hours", "240": "4 hours"}
 _TIME = re.compile(r"^(?:(?P<day>.+?)[ ,]+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})$")
 
 
@@ -126,7 +128,23 @@ class BringForm(ActForm):
     """Somebody who is needed."""
 
     person = person("Who is needed?")
-    why = text("What for?", "Say what for.", hint="They are told this.", length=SHORT)
+    why = text("What for?", "Say what for.", hint="They are told this when they are called.", length=500)
+
+
+class BehalfForm(ActForm):
+    """Who took it, said by somebody else."""
+
+    person = person("Who takes it?")
+
+
+class SnoozeForm(ActForm):
+    """For how long nobody need ask again, and why."""
+
+    minutes = forms.TypedChoiceField(
+        label="For how long?", choices=list(SNOOZE_FOR.items()), coerce=int, initial="60",
+        error_messages={"required": "Choose for how long."},
+    )  # fmt: skip
+    reason = text("Why?", "Say why nobody need ask you again until then.", length=SHORT)
 
 
 class DoneForm(ActForm):

@@ -17,7 +17,7 @@ from apps.common.evidence_scan import refuse_too_large
 from apps.incidents.actions import leads, states, timeline
 from apps.incidents.actions.common import MeanwhileChanged, locked_incident
 from apps.incidents.actions.files import add_file
-from apps.incidents.actions.paging import acknowledge, decline_page
+from apps.incidents.actions.paging import BEHALF, acknowledge, decline_page, snooze
 from apps.incidents.forms import incidents as given
 from apps.incidents.models import IncidentTask, LeadHandover, Page, TimelineEntry
 from apps.incidents.queries.incidents import visible_incidents
@@ -124,10 +124,14 @@ def _note(desk: Desk, data: Data) -> object:
     return timeline.add_note(desk.incident, text=data["text"], at=data["at"], kind=kind, actor=desk.actor, now=desk.now)
 
 
-def _bring(desk: Desk, data: Data) -> object:
-    return timeline.set_task(
-        desk.incident, what=f"Join the response: {data['why']}", person=data["person"], actor=desk.actor, now=desk.now
+def _take_for(desk: Desk, data: Data) -> object:
+    return acknowledge(
+        desk.incident, person=data["person"], actor=desk.actor, now=desk.now, way=BEHALF, version=data["version"]
     )
+
+
+def _bring(desk: Desk, data: Data) -> object:
+    return timeline.bring_in(desk.incident, data["person"], why=data["why"], actor=desk.actor, now=desk.now)
 
 
 def _attach(desk: Desk, data: Data) -> object:
@@ -160,6 +164,20 @@ ACTS: Mapping[str, Act] = {
     "take": Act(
         "I take it", "You lead the response from now on. Nobody else is called.", "I take it", "You lead the response.",
         given.ActForm, _take, may=_sees, states=LIVE, icon="hand",
+    ),
+    "renew": Act(
+        "I still have it", "You lead on. Nobody asks again for as long as the severity allows.", "I still have it",
+        "Noted. You have it.", given.ActForm, _take, may=_leads, states=LIVE, icon="hand",
+    ),
+    "take-for": Act(
+        "Somebody else takes it", "They told you so, by phone perhaps. They lead from now on, nobody else is called, "
+        "and the timeline says that it was you who said it.", "They take it", "They lead the response.",
+        given.BehalfForm, _take_for, states=LIVE, icon="phone",
+    ),
+    "snooze": Act(
+        "Put the next question off", "You have it, and are not asked whether you still do until then. Your reason "
+        "stands in the timeline.", "Put it off", "Nobody asks until then.", given.SnoozeForm,
+        _plain(snooze, "minutes", "reason"), may=_leads, states=LIVE, icon="timer",
     ),
     "decline": Act(
         "I can't take it", "The next in line leads at once and is called.", "I can't take it",
@@ -239,8 +257,9 @@ ACTS: Mapping[str, Act] = {
         icon="list-checks", versioned=False, place="#tasks",
     ),
     "bring-in": Act(
-        "Bring someone in", "They see the incident from now on, and are told why they are needed.", "Bring them in",
-        "They are told.", given.BringForm, _bring, may=_writes, icon="user-plus", versioned=False, place="#tasks",
+        "Bring someone in", "They are called at once and told why they are needed. They see the incident from now on, "
+        "and do not lead it.", "Call them", "They are called.", given.BringForm, _bring,
+        may=_writes, icon="user-plus", versioned=False, place="#tasks",
     ),
     "file": Act(
         "Add a file", "It can't be changed or taken away.", "Add the file", "The file is added.", given.FileForm,

@@ -9,7 +9,7 @@ from django.urls import reverse
 from apps.common import clock
 from apps.incidents.actions.states import open_ends
 from apps.incidents.forms.incidents import NoteForm
-from apps.incidents.models import Incident, Review
+from apps.incidents.models import Escalation, Incident, Review
 from apps.incidents.queries.clocks import board
 from apps.incidents.queries.incidents import find_incident
 from apps.incidents.queries.page import Rights, classify_words, incident_page, rights_over
@@ -47,6 +47,7 @@ class Desk:
             "asked": asked,
             "called": called,
             "asks_me": self._asks_me(called is not None),
+            "renews": self._renews(page.escalation),
             "unclassified": incident.severity == Severity.UNCLASSIFIED and incident.is_open,
             "classify_words": classify_words(incident, now),
             "scenario": scenario_words(incident.scenario),
@@ -67,6 +68,10 @@ class Desk:
         """Whether the reader is asked to take the response: they were called, or lead and have not said so."""
         incident = self.incident
         return incident.is_live and (called or (self.rights.leads and not self._accepted()))
+
+    def _renews(self, row: Escalation | None) -> bool:
+        """Whether the reader has it, and says now and then that they still do."""
+        return row is not None and row.ack_until is not None and row.acked_by_id == self.actor.pk
 
     def _accepted(self) -> bool:
         return self.incident.leads.filter(ended_at=None, accepted_at__isnull=False).exists()
