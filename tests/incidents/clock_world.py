@@ -58,7 +58,11 @@ def sign_off(incident: Incident, cast: Any, now: datetime) -> None:
 
 def a_drill(cast: Any, now: datetime = NOW) -> Exercise:
     """A drill that runs."""
-    return Exercise.objects.create(
+    drill = Exercise.objects.create(
         code="EX-0001", type="tabletop", title="Data leaves", scenario="data-access", objectives=["Who decides"],
-        facilitator=cast.mara, planned_at=now, state="running", created_by=cast.mara, created_at=now, started_at=now,
+        facilitator=cast.mara, planned_at=now, created_by=cast.mara, created_at=now,
     )  # fmt: skip
+    Exercise.objects.filter(pk=drill.pk).update(state="ready", version=2)
+    Exercise.objects.filter(pk=drill.pk).update(state="running", version=3, started_at=now)
+    drill.refresh_from_db()
+    return drill

@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from apps.audit.models import AuditEvent
+from apps.audit.rules import canonical, digest
 from apps.common.errors import NotAllowed, Refused
 from apps.findings.actions import complete_action, verify_action
 from apps.findings.models import CorrectiveAction, Finding
@@ -173,9 +174,13 @@ def test_who_led_never_facilitates(cast: Any) -> None:
 
 def test_who_led_signs_no_skip_by_raw_sql(cast: Any) -> None:
     review = resolved(cast, severity="sev4").review
+    payload = canonical({
+        "kind": "skipped_review", "statement": "S", "about": review.incident.code, "auth": {"method": "password"},
+        "signer": {"id": str(cast.ada.pk), "name": "Ada Nwosu"},
+    })  # fmt: skip
     signed = Signature.objects.create(
-        kind="skipped_review", incident=review.incident, statement="S", payload="{}", person=cast.ada,
-        payload_sha256="44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        kind="skipped_review", incident=review.incident, statement="S", payload=payload, person=cast.ada,
+        payload_sha256=digest(payload),
         signer_name="Ada Nwosu", method="password", signed_at=LATER,
     )  # fmt: skip
     with pytest.raises(DatabaseError, match="Who led"), transaction.atomic(), connection.cursor() as cursor:
