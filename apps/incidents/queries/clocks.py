@@ -1,6 +1,6 @@
 """Reading legal clocks: which rules may matter, who decides, and what a page shows of each clock."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -205,7 +205,7 @@ def _open_card(clock: IncidentClock, now: datetime, href: str) -> Card:
     words = clock.rule.term.words or ("At once" if clock.rule.immediate else "No number")
     late = clock.assess_by is not None and clock.assess_by < now
     if_started = if_since(clock.rule, clock.incident.declared_at)
-    absolute = f"{_moment(if_started.at)} if since it was declared" if if_started else ""
+    absolute = f"{_moment(if_started.at)} if counted from declaring" if if_started else ""
     share = share_over(clock.opened_at, clock.assess_by, now) if clock.assess_by else 0
     basis = f"if: {clock.rule.title.lower()}"
     return Card(clock, words, basis, share, absolute, "late" if late else "open", href, "Open assessment")
@@ -259,18 +259,44 @@ class Board:
     """The clocks of one incident as its page shows them: what counts first, and how many more to look at."""
 
     cards: list[Card]
-    more: int
+    rest: list[Card]
     is_real: bool
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return len(self.rest)
+
+    @property
+    def waiting(self) -> list[Card]:
+        """Those not shown that are not decided."""
+        return [one for one in self.rest if not one.clock.is_over]
+
+    @property
+    def overdue(self) -> int:
+        """Those not shown at which somebody should have looked."""
+        return sum(one.tone == "late" for one in self.rest)
+
+    @property
+    def deciders(self) -> list[Person]:
+        """Who decides about those that wait, each once."""
+        return deciders(self.waiting)
+
+
+def deciders(cards: Iterable[Card]) -> list[Person]:
+    """Who decides about clocks, each once, in the order of the clocks."""
+    return list({one.clock.decides_id: one.clock.decides for one in cards}.values())
 
 
 def cards_of(incident: Incident, now: datetime) -> list[Card]:
-    """Every clock of an incident, one query: what runs, then what waits, then what is decided."""
-    order = {"late": 0, "running": 0, "open": 1, "done": 3}
+    """Every clock of an incident, one query: what runs, what is overdue, what waits, what is decided."""
+    order = {"late": 0, "running": 0, "done": 4}
 
     def rank(one: Card) -> tuple[int, int]:
         if one.clock.state in (ClockState.NOT_ASSESSED, ClockState.ASSESSING):
             unsaid = one.clock.rule.applies is None and one.clock.state == ClockState.NOT_ASSESSED
-            return 2 if unsaid else 1, 0 if one.clock.rule.law.startswith(("GDPR", "EU AI")) else 1
+            waits = 1 if one.tone == "late" else 3 if unsaid else 2
+            return waits, 0 if one.clock.rule.law.startswith(("GDPR", "EU AI")) else 1
         return order[one.tone], 0
 
     return sorted((card(clock, now) for clock in clocks_of(incident)), key=rank)
@@ -279,7 +305,7 @@ def cards_of(incident: Incident, now: datetime) -> list[Card]:
 def board(incident: Incident, now: datetime, *, most: int = 4) -> Board:
     """The cards for the live page, one query: running and late ones, then those that bind for sure, then decided."""
     cards = cards_of(incident, now)
-    return Board(cards[:most], max(0, len(cards) - most), incident.mode == Mode.REAL)
+    return Board(cards[:most], cards[most:], incident.mode == Mode.REAL)
 
 
 def decisions(actor: Person) -> QuerySet[IncidentClock]:

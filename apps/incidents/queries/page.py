@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.access.queries import may
 from apps.access.rules import Permission
@@ -267,6 +267,15 @@ class LiveOne:
         """Whether it is a rehearsal."""
         return self.incident.mode != Mode.REAL
 
+    @property
+    def stands(self) -> str:
+        """Whether whoever leads has it: answers, is called, or is called again."""
+        row = getattr(self.incident, "escalation", None)
+        calls = row is not None and row.state in (Escalation.State.RUNNING, Escalation.State.EXHAUSTED)
+        if self.incident.lead_accepted_at is None:
+            return "is called"
+        return "is called again" if calls else "answers"
+
 
 @dataclass(frozen=True)
 class LiveNow:
@@ -287,7 +296,10 @@ def live_now(actor: Person, now: datetime) -> LiveNow:
     """What is live and the reader may see. One query where nothing is live anywhere, three else."""
     if not Incident.objects.filter(state__in=[state.value for state in LIVE]).exists():
         return LiveNow()
-    found = [LiveOne(one, span_words(now - one.declared_at)) for one in live_incidents(actor)[:200]]
+    found = [
+        LiveOne(one, span_words(now - one.declared_at))
+        for one in live_incidents(actor).select_related("escalation")[:200]
+    ]
     real, drills = ([one for one in found if one.is_drill is drill] for drill in (False, True))
     return LiveNow(real[:IN_BAR], drills[:IN_BAR], len(real), len(drills))
 
@@ -301,12 +313,14 @@ def live_on(actor: Person, systems: Collection[System]) -> dict[int, Incident]:
 
 
 def needing(person: Person) -> list[Incident]:
-    """Live and open incidents that a person leads, or is asked to take over, or has an open task in."""
+    """Live incidents that a person leads, was called to, or is asked to take over (`asked`)."""
     rows = visible_incidents(person).filter(state__in=[state.value for state in LIVE])
-    mine = rows.filter(
+    mine = rows.annotate(
+        asked=Exists(LeadHandover.objects.filter(incident=OuterRef("pk"), incoming=person, state="asked"))
+    ).filter(
         Exists(Page.objects.filter(incident=OuterRef("pk"), person=person, state__in=["queued", "sent", "delivered"]))
-        | Exists(LeadHandover.objects.filter(incident=OuterRef("pk"), incoming=person, state="asked"))
-        | Exists(Incident.objects.filter(pk=OuterRef("pk"), lead=person))
+        | Q(asked=True)
+        | Q(lead=person)
     )
     return list(mine.select_related("system", "lead").order_by("mode", "-declared_at")[:12])
 

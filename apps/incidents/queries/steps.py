@@ -126,6 +126,11 @@ class StepList:
         return next((line for line in self.lines if line.is_now), None)
 
     @property
+    def late_after(self) -> int:
+        """How many others are overdue."""
+        return sum(line.is_late and not line.over and not line.is_now for line in self.lines)
+
+    @property
     def next_three(self) -> list[StepLine]:
         """The first three that are not over."""
         return [line for line in self.lines if not line.over][:3]

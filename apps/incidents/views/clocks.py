@@ -30,6 +30,7 @@ from apps.incidents.forms.clocks import (
 )
 from apps.incidents.models import Authority, ClockRule, Incident, IncidentClock
 from apps.incidents.queries import clocks as reading
+from apps.incidents.queries.clock_groups import grouped
 from apps.incidents.queries.incidents import find_incident
 from apps.incidents.rules import ClockState, Mode
 from apps.people.models import Person
@@ -56,7 +57,7 @@ def incident_clocks(request: HttpRequest, incident_code: str) -> HttpResponse:
     now = wall.now()
     capacity = reading.signs_as(actor, now) if incident.mode == Mode.REAL else ""
     cards = reading.cards_of(incident, now)
-    rows = [card.clock for card in cards]
+    groups, rows = grouped(cards), [card.clock for card in cards]
     chosen = [row for row in rows if str(row.pk) in request.POST.getlist("clock")]
     form = None
     if capacity:
@@ -72,11 +73,13 @@ def incident_clocks(request: HttpRequest, incident_code: str) -> HttpResponse:
     context = {
         "incident": incident,
         "cards": cards,
+        "groups": groups,
+        "unfold": bool(chosen) or not (groups.running or groups.urgent),
         "form": form,
         "chosen": {row.pk for row in chosen},
         "capacity": capacity,
         "signs": None if capacity else reading.who_signs(now),
-        "open": sum(not row.is_over for row in rows),
+        "keeps": keeps_register(actor),
     }
     return render(request, "incidents/clock_list.html", context, status=422 if form and form.errors else 200)
 

@@ -12,7 +12,7 @@ from apps.incidents.forms.incidents import NoteForm
 from apps.incidents.models import Escalation, Incident, Review
 from apps.incidents.queries.clocks import board
 from apps.incidents.queries.incidents import find_incident
-from apps.incidents.queries.page import Rights, classify_words, incident_page, rights_over
+from apps.incidents.queries.page import IncidentPage, Rights, classify_words, incident_page, rights_over
 from apps.incidents.queries.steps import steps_of_incident
 from apps.incidents.rules import Severity, State
 from apps.incidents.rules.words import scenario_words
@@ -21,6 +21,8 @@ from apps.registry.queries import visible_systems
 
 # Clocks on the page, the first response and the next status update among them.
 IN_ROW = 4
+# A call that still waits for its answer.
+WAITING = frozenset({"queued", "sent", "delivered"})
 
 
 class Desk:
@@ -46,7 +48,9 @@ class Desk:
             "rights": self.rights,
             "asked": asked,
             "called": called,
-            "asks_me": self._asks_me(called is not None),
+            "lapsed": self._lapsed(page),
+            "asks_me": self._asks_me(called is not None, page),
+            "calling": [call for call in page.calls if call.page.state in WAITING] if incident.is_live else [],
             "renews": self._renews(page.escalation),
             "unclassified": incident.severity == Severity.UNCLASSIFIED and incident.is_open,
             "classify_words": classify_words(incident, now),
@@ -62,19 +66,22 @@ class Desk:
         }
 
     def _waits_for_me(self, page: Any) -> bool:
-        return page.person_id == self.actor.pk and page.state in {"queued", "sent", "delivered"}
+        return page.person_id == self.actor.pk and page.state in WAITING
 
-    def _asks_me(self, called: bool) -> bool:
-        """Whether the reader is asked to take the response: they were called, or lead and have not said so."""
-        incident = self.incident
-        return incident.is_live and (called or (self.rights.leads and not self._accepted()))
+    def _asks_me(self, called: bool, page: IncidentPage) -> bool:
+        """Whether the reader is asked to take the response: they were called, or lead and have not said so (again)."""
+        silent = self.rights.leads and (self._lapsed(page) or not (page.term and page.term.accepted_at))
+        return self.incident.is_live and (called or silent)
+
+    def _lapsed(self, page: IncidentPage) -> bool:
+        """Whether the lead took it, did not say again that they have it, and people are called again."""
+        row, term = page.escalation, page.term
+        calls = row is not None and row.state in (Escalation.State.RUNNING, Escalation.State.EXHAUSTED)
+        return calls and self.incident.is_live and term is not None and term.accepted_at is not None
 
     def _renews(self, row: Escalation | None) -> bool:
         """Whether the reader has it, and says now and then that they still do."""
         return row is not None and row.ack_until is not None and row.acked_by_id == self.actor.pk
-
-    def _accepted(self) -> bool:
-        return self.incident.leads.filter(ended_at=None, accepted_at__isnull=False).exists()
 
     def _next(self) -> dict[str, str]:
         """The one thing that brings the incident on from where it stands: its address and its words."""

@@ -256,8 +256,23 @@
       });
       update();
     });
+    // One box for a part of a table, or for a whole one: it needs script, so it shows with it.
+    all("[data-bulk-part]", form).forEach((part) => {
+      part.closest("[hidden]")?.removeAttribute("hidden");
+      const within = all("[data-bulk-item]", part.closest("tbody") || part.closest("table"));
+      part.addEventListener("change", () => {
+        within.forEach((item) => {
+          item.checked = part.checked;
+        });
+      });
+      form.addEventListener("change", () => {
+        const n = within.filter((item) => item.checked).length;
+        part.checked = n > 0 && n === within.length;
+        part.indeterminate = n > 0 && n < within.length;
+      });
+    });
     form.addEventListener("change", update);
-    form.addEventListener("reset", () => setTimeout(update));
+    form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("change"))));
     update();
   };
 
