@@ -13,6 +13,7 @@ from apps.common import clock
 from apps.common.api import StrictSerializer, asked
 from apps.incidents.queries.card_json import as_json
 from apps.incidents.queries.cards import card_of
+from apps.incidents.rules import FROM_SEVERITY
 from apps.registry.queries import on_record, who_answers_systems
 from apps.registry.rules import Scenario
 
@@ -84,6 +85,22 @@ class CardClockOut(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
+class CardSeverityLeadOut(serializers.Serializer[Any]):
+    """Somebody, with how they are reached."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    phone = serializers.CharField()
+    email = serializers.CharField()
+
+
+class CardSeverityOut(serializers.Serializer[Any]):
+    """Who leads once somebody said that it is as bad as this, or worse."""
+
+    from_severity = serializers.ChoiceField([one.value for one in FROM_SEVERITY])
+    lead = CardSeverityLeadOut()
+
+
 class CardDerivationOut(serializers.Serializer[Any]):
     """One step that led to the name."""
 
@@ -115,6 +132,7 @@ class CardOut(serializers.Serializer[Any]):
     evidence_how = serializers.CharField()
     runbook = CardRunbookOut(allow_null=True)
     clocks = CardClockOut(many=True)
+    by_severity = CardSeverityOut(many=True)
     last_drill = serializers.DateTimeField(allow_null=True)
     derivation = CardDerivationOut(many=True)
     problems = serializers.ListField(child=serializers.CharField())

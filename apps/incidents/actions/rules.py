@@ -37,6 +37,7 @@ def _told(rule: ResponseRule) -> dict[str, Any]:
     return {
         "rule": rule.pk,
         "scenario": rule.scenario or "any",
+        "from_severity": rule.min_severity,
         "system": rule.system_id,
         "class": rule.regulatory_class,
         "unit": rule.unit_id,

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from apps.common.dates import read_date
 from apps.incidents.models import SCENARIOS
 from apps.incidents.queries.rules import RuleText
+from apps.incidents.rules import FROM_SEVERITY
 from apps.people.forms import PersonField
 from apps.people.models import Function, Person
 from apps.registry.models import System, Unit
@@ -35,6 +36,12 @@ class RuleForm(_Form):
     """Who leads, for which scenario, and for what."""
 
     scenario = forms.ChoiceField(label="What went wrong?", required=False, choices=[("", "Anything"), *SCENARIOS])
+    min_severity = forms.ChoiceField(
+        label="How bad is it?",
+        help_text="A rule from a severity on leads once somebody said that it is as bad as that, or worse.",
+        required=False,
+        choices=[("", "At every severity"), *((one.value, said) for one, said in FROM_SEVERITY.items())],
+    )
     system = forms.CharField(
         label="For one system",
         help_text="Its key, such as SYS-0042. Leave all three empty for the whole organisation.",

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
+from apps.incidents.rules import FROM_SEVERITY
 from apps.people.models import Function, Person
 from apps.registry.models import System, Unit
 from apps.registry.rules import Scenario
@@ -15,12 +16,18 @@ _KNOWN = Q(scenario__in=["", *(scenario.value for scenario in Scenario)])
 class ResponseRule(models.Model):
     """Who leads the response, where the matrix alone does not say it well enough.
 
-    Scope is a system, a regulatory class, a unit with all below it, or the organisation; the most specific stands,
-    and in one scope a rule for the scenario stands over one for any. The lead is a person, or whoever holds a seat.
-    That a person who is named is an active human is a foreign key while the rule is in force.
+    Scope is a system, a regulatory class, a unit with all below it, or the organisation; the most specific stands. In
+    one scope a rule for the scenario stands over one for any, and of these the one for the higher severity, where it
+    is as bad as that. A card is worked out as for an incident of which nobody said how bad it is. The lead is a
+    person, or whoever holds a seat. That a person who is named is an active human is a foreign key while the rule is
+    in force.
     """
 
     scenario = models.CharField(max_length=20, choices=[("", "Any"), *SCENARIOS], blank=True)
+    # Leads from this severity on; empty: at every severity, also while nobody said how bad it is.
+    min_severity = models.CharField(
+        max_length=4, choices=[("", "Any"), *((one.value, said) for one, said in FROM_SEVERITY.items())], blank=True
+    )
     system = models.ForeignKey(System, models.PROTECT, null=True, blank=True, related_name="response_rules")
     regulatory_class = models.CharField(max_length=14, choices=System.RegulatoryClass.choices, blank=True)
     unit = models.ForeignKey(Unit, models.PROTECT, null=True, blank=True, related_name="response_rules")
@@ -44,7 +51,7 @@ class ResponseRule(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["scenario", "system", "regulatory_class", "unit"],
+                fields=["scenario", "min_severity", "system", "regulatory_class", "unit"],
                 condition=Q(valid_to=None),
                 nulls_distinct=False,
                 name="one_response_rule_in_force",
@@ -70,6 +77,10 @@ class ResponseRule(models.Model):
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="response_rule_says_why"),
             models.CheckConstraint(condition=_KNOWN, name="response_rule_known_scenario"),
+            models.CheckConstraint(
+                condition=Q(min_severity__in=["", *(one.value for one in FROM_SEVERITY)]),
+                name="response_rule_known_severity",
+            ),
             models.CheckConstraint(
                 condition=Q(valid_to=None, ended_by=None) | Q(valid_to__gte=F("valid_from")),
                 name="response_rule_ends_after_start",

@@ -44,6 +44,11 @@ def as_json(card: Card) -> dict[str, Any]:
             }
             for clock in card.clocks
         ],
+        "by_severity": [
+            {"from_severity": one.severity, "lead": {"id": str(one.person), "name": one.name, "phone": one.phone,
+                                                     "email": one.email}}
+            for one in card.by_severity
+        ],
         "last_drill": _when(card.last_drill.at) if card.last_drill else None,
         "derivation": [_step(card, step) for step in card.derivation],
         "problems": list(card.problems),

@@ -108,6 +108,19 @@ SELECT to_jsonb(sys), to_jsonb(card),
         WHERE a.person_id IN (SELECT id FROM near) AND a.cancelled_at IS NULL
           AND a.ends_on >= (LEAST(c.computed_at, %(now)s) AT TIME ZONE 'UTC')::date - 2
           AND (incidents_day(c.computed_at, p.time_zone) BETWEEN a.starts_on AND a.ends_on)
-            <> (incidents_day(%(now)s, p.time_zone) BETWEEN a.starts_on AND a.ends_on))
+            <> (incidents_day(%(now)s, p.time_zone) BETWEEN a.starts_on AND a.ends_on)),
+    (SELECT jsonb_agg(jsonb_build_object('severity', q.severity, 'person', p.id, 'name', p.display_name,
+            'phone', p.phone, 'email', p.email) ORDER BY q.severity)
+     FROM (SELECT DISTINCT x.min_severity AS severity FROM incidents_responserule x
+           LEFT JOIN up ON up.unit_id = x.unit_id
+           WHERE x.valid_to IS NULL AND x.min_severity <> '' AND x.scenario IN (%(scenario)s, '')
+             AND (x.system_id IS NULL OR x.system_id = sys.id)
+             AND (x.regulatory_class = '' OR x.regulatory_class = sys.regulatory_class)
+             AND (x.unit_id IS NULL OR up.unit_id IS NOT NULL)) AS q
+     CROSS JOIN LATERAL (
+        SELECT w.lead_id
+        FROM incidents_resolve(ARRAY[%(system)s]::bigint[], ARRAY[%(scenario)s, '']::text[], %(now)s, q.severity) w
+        ORDER BY w.scenario = %(scenario)s DESC LIMIT 1) AS r
+     JOIN people_person p ON p.id = r.lead_id)
 FROM sys LEFT JOIN card ON true
 """

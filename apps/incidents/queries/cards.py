@@ -16,7 +16,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from apps.incidents.queries.card_sql import CARD, STORED, WORKED_OUT
-from apps.incidents.rules import DEFAULT_PLAN
+from apps.incidents.rules import DEFAULT_PLAN, FROM_SEVERITY, Severity
 from apps.people.models import Person
 from apps.registry.models import System
 from apps.registry.queries.acting import acting_owners
@@ -138,6 +138,22 @@ class Vendor:
 
 
 @dataclass(frozen=True)
+class CardSeverity:
+    """Who leads once somebody said that it is as bad as this, by a rule from a severity on."""
+
+    severity: str
+    person: UUID
+    name: str
+    phone: str
+    email: str
+
+    @property
+    def words(self) -> str:
+        """From which severity on: "From severity 2 on"."""
+        return FROM_SEVERITY[Severity(self.severity)]
+
+
+@dataclass(frozen=True)
 class Card:
     """Who leads now, and everything beside it. `source` says where the name is from.
 
@@ -173,6 +189,7 @@ class Card:
     live: CardEvent | None = None
     respond_within: int = DEFAULT_PLAN[1]["after"]  # type: ignore[assignment]
     people: dict[UUID, CardPerson] = field(default_factory=dict, repr=False)
+    by_severity: tuple["CardSeverity", ...] = ()
 
     @property
     def lead_reachable(self) -> bool:
@@ -269,6 +286,7 @@ def _card(row: tuple[Any, ...], scenario: str, source: str) -> Card:
         live=CardEvent(live["code"], _moment(live["at"]), live["state"]) if live else None,
         respond_within=_respond_within(plan or list(DEFAULT_PLAN)),
         people=known,
+        by_severity=tuple(CardSeverity(**(one | {"person": UUID(one["person"])})) for one in _json(row[11]) or ()),
     )
 
 

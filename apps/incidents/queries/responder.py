@@ -47,15 +47,18 @@ class Responder:
         }
 
 
-def responder(system: System | None, scenario: str, now: datetime, *, fresh: bool = False) -> Responder:
+def responder(
+    system: System | None, scenario: str, now: datetime, *, severity: str = "", fresh: bool = False
+) -> Responder:
     """Who leads now. Declaring never fails because working this out fails: then a named fallback leads.
 
-    `fresh` works it out at this moment instead of reading the card. Raises Refused only where nobody holds the mandate.
+    With a severity, rules count that lead from it on; a card knows of none. `fresh` works it out at this moment, as is
+    done for a severity too, instead of reading the card. Raises Refused only where nobody holds the mandate.
     """
     if system is not None:
         try:
             with transaction.atomic():
-                found = _from_card(system, scenario, now, fresh=fresh)
+                found = _from_card(system, scenario, now, severity, fresh=fresh)
         except Exception:  # whatever the card holds, somebody is named
             log.exception("responder.failed", system=system.key)
             found = None
@@ -71,7 +74,7 @@ FROM incidents_responsecard WHERE system_id = %(system)s AND scenario = ANY(%(sc
 """
 _NOW = """
 SELECT scenario, owner_id, lead_id, deputy_id, next_in_line_id, basis, rule_id, is_fallback, derivation, problems
-FROM incidents_resolve(ARRAY[%(system)s]::bigint[], %(scenarios)s, %(now)s)
+FROM incidents_resolve(ARRAY[%(system)s]::bigint[], %(scenarios)s, %(now)s, %(severity)s)
 """
 
 
@@ -89,16 +92,17 @@ class _Row:
     problems: list[str]
 
 
-def _rows(system: System, scenario: str, now: datetime, *, fresh: bool) -> dict[str, _Row]:
+def _rows(system: System, scenario: str, now: datetime, severity: str, *, fresh: bool) -> dict[str, _Row]:
     """By scenario. Fresh is read, never written: cards are written at the end of a transaction, one after the other."""
+    asked = {"system": system.pk, "scenarios": [scenario, ""], "now": now, "severity": severity}
     with connection.cursor() as cursor:
-        cursor.execute(_NOW if fresh else _CARDS, {"system": system.pk, "scenarios": [scenario, ""], "now": now})
+        cursor.execute(_NOW if fresh or severity else _CARDS, asked)
         rows = [_Row(*row) for row in cursor.fetchall()]
     return {row.scenario: row for row in rows}
 
 
-def _from_card(system: System, scenario: str, now: datetime, *, fresh: bool) -> Responder | None:
-    cards = _rows(system, scenario, now, fresh=fresh)
+def _from_card(system: System, scenario: str, now: datetime, severity: str, *, fresh: bool) -> Responder | None:
+    cards = _rows(system, scenario, now, severity, fresh=fresh)
     card = cards.get(scenario) or cards.get("")
     if card is None:
         return None

@@ -24,7 +24,7 @@ scenarios AS MATERIALIZED (
     SELECT CASE WHEN %(scenario)s = '' THEN incidents_all_scenarios() ELSE ARRAY[%(scenario)s, '']::text[] END AS them),
 after AS MATERIALIZED (
     SELECT r.system_id, r.scenario, r.lead_id, r.is_fallback
-    FROM scenarios, incidents_resolve(ARRAY(SELECT id FROM meant), scenarios.them, %(now)s) r
+    FROM scenarios, incidents_resolve(ARRAY(SELECT id FROM meant), scenarios.them, %(now)s, %(severity)s) r
     WHERE r.scenario = %(scenario)s OR %(scenario)s = ''),
 compared AS (
     SELECT a.system_id, a.scenario, c.lead_id AS before_id, a.lead_id AS after_id, a.is_fallback
@@ -48,6 +48,7 @@ class RuleText:
 
     reason: str
     scenario: str = ""
+    min_severity: str = ""
     system: System | None = None
     regulatory_class: str = ""
     unit: Unit | None = None
@@ -58,9 +59,9 @@ class RuleText:
     def row(self, actor: Person, now: datetime) -> ResponseRule:
         """The rule as a row that is not saved."""
         return ResponseRule(
-            scenario=self.scenario, system=self.system, regulatory_class=self.regulatory_class, unit=self.unit,
-            lead_person=self.lead_person, lead_function=self.lead_function, deputy=self.deputy,
-            reason=self.reason.strip(), set_by=actor, valid_from=now,
+            scenario=self.scenario, min_severity=self.min_severity, system=self.system, unit=self.unit,
+            regulatory_class=self.regulatory_class, lead_person=self.lead_person, lead_function=self.lead_function,
+            deputy=self.deputy, reason=self.reason.strip(), set_by=actor, valid_from=now,
         )  # fmt: skip
 
 
@@ -94,7 +95,10 @@ class Preview:
 
 
 def preview_of(text: RuleText, *, actor: Person, now: datetime) -> Preview:
-    """Who would lead under a rule: written, worked out and taken back. Raises ValidationError as the verb does."""
+    """Who would lead under a rule: written, worked out and taken back. Raises ValidationError as the verb does.
+
+    For a rule that leads from a severity on: in place of whom the card names, while nobody said how bad it is.
+    """
     with transaction.atomic():
         rule = text.row(actor, now)
         rule.full_clean()
@@ -110,6 +114,7 @@ def _compared(text: RuleText, now: datetime) -> Preview:
         "system": text.system.pk if text.system else None,
         "class": text.regulatory_class,
         "scenario": text.scenario,
+        "severity": text.min_severity,
         "now": now,
     }
     with connection.cursor() as cursor:
@@ -129,7 +134,7 @@ def visible_rules(reader: Person) -> QuerySet[ResponseRule]:
 def in_force(reader: Person) -> QuerySet[ResponseRule]:
     """Rules that stand now, the most specific first."""
     ordered = visible_rules(reader).filter(valid_to=None)
-    return ordered.order_by("system__name", "regulatory_class", "unit__name", "scenario", "pk")
+    return ordered.order_by("system__name", "regulatory_class", "unit__name", "scenario", "min_severity", "pk")
 
 
 def scope_words(rule: ResponseRule) -> str:

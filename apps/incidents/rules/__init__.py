@@ -38,6 +38,12 @@ SEVERITY_WORDS = {
     Severity.SEV3: "Severity 3",
     Severity.SEV4: "Severity 4",
 }
+# From which severity on a response rule leads; one without leads at every severity, also before it is said.
+FROM_SEVERITY = {
+    Severity.SEV1: "At severity 1",
+    Severity.SEV2: "From severity 2 on",
+    Severity.SEV3: "From severity 3 on",
+}
 # What each means, so that two people choose the same.
 SEVERITY_MEANS = {
     Severity.SEV1: "People are harmed or may be soon, or sensitive data is leaving, or the whole service is down.",

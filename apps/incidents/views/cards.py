@@ -27,7 +27,7 @@ from apps.incidents.queries.cards import Card, card_of
 from apps.incidents.queries.reviews import ownership_gaps
 from apps.incidents.queries.rules import in_force, preview_of, scope_words, visible_rules
 from apps.incidents.queries.runbooks import SCENARIO_WORDS
-from apps.incidents.rules import MANDATORY
+from apps.incidents.rules import FROM_SEVERITY, MANDATORY
 from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.registry.models import System
@@ -103,6 +103,7 @@ def new_rule(request: HttpRequest) -> HttpResponse:
         except (Refused, ValidationError) as error:
             add_errors(form, error)
     context = {"form": form, "preview": preview, "shown": preview.rows[:20] if preview else ()}
+    context["severity"] = FROM_SEVERITY.get(form.cleaned_data["min_severity"]) if preview else ""
     return render(request, "incidents/card_rule_new.html", context, status=422 if form.errors else 200)
 
 

@@ -132,16 +132,19 @@ def answer_for(system: System, scenario: Scenario | None = None, *, by_rule: boo
     return answers_for([system], scenario, by_rule=by_rule)[0]
 
 
-def answers_for(systems: Sequence[System], scenario: Scenario | None = None, *, by_rule: bool = True) -> list[Answer]:
+def answers_for(
+    systems: Sequence[System], scenario: Scenario | None = None, *, severity: str = "", by_rule: bool = True
+) -> list[Answer]:
     """Who answers for each system, in seven queries at most whatever their number, eleven where an owner is away and
     none of their own people can act.
 
-    A response rule stands first. Without a scenario it is then the owner, or who acts for them. With one it is the A
-    of the scenario's row, or who acts for them, if that is an active person who is here; else the acting owner; else
-    the mandate holder. Without `by_rule` response rules are left out: who answers for the system, not who responds.
-    The systems come with owner, the owner's deputy and line manager, and unit (`registry.queries.on_record`).
+    A response rule stands first; with a severity those count too that lead from it on. Without a scenario it is then
+    the owner, or who acts for them. With one it is the A of the scenario's row, or who acts for them, if that is an
+    active person who is here; else the acting owner; else the mandate holder. Without `by_rule` response rules are
+    left out: who answers for the system, not who responds. The systems come with owner, the owner's deputy and line
+    manager, and unit (`registry.queries.on_record`).
     """
-    facts = _facts(systems, scenario, by_rule=by_rule)
+    facts = _facts(systems, scenario, severity, by_rule=by_rule)
     return [_answer(system, scenario, facts) for system in systems]
 
 
@@ -160,14 +163,14 @@ class _Facts:
     owners: dict[int, ActingOwner]
 
 
-def _facts(systems: Sequence[System], scenario: Scenario | None, *, by_rule: bool) -> _Facts:
+def _facts(systems: Sequence[System], scenario: Scenario | None, severity: str, *, by_rule: bool) -> _Facts:
     ids = [system.pk for system in systems]
     terms: dict[int, list[OwnershipTerm]] = {}
     for term in OwnershipTerm.objects.filter(system__in=ids).order_by("period"):
         terms.setdefault(term.system_id, []).append(term)
     latest = Nomination.objects.filter(system__in=ids).order_by("system", "-created_at").distinct("system")
     leads = leads_of(ids, scenario) if scenario in SCENARIO_DOMAIN else {}
-    rules = rules_of(ids, scenario) if by_rule else {}
+    rules = rules_of(ids, scenario, severity) if by_rule else {}
     wanted = _people_named(terms.values(), [*leads.values(), *rules.values()])
     wanted |= {rule.deputy_id for rule in rules.values() if rule.deputy_id}
     addresses = {system.contact_given.strip().lower() for system in systems if "@" in system.contact_given}

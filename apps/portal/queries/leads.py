@@ -54,6 +54,7 @@ SELECT DISTINCT ON (s.id) s.id,
     COALESCE(r.lead_person_id, seat.holder_id), r.deputy_id
 FROM registry_system s
 JOIN incidents_responserule r ON r.valid_to IS NULL AND r.scenario IN ('', %(scenario)s)
+    AND (r.min_severity = '' OR %(severity)s LIKE 'sev_' AND %(severity)s <= r.min_severity)
     AND (r.system_id IS NULL OR r.system_id = s.id)
     AND (r.regulatory_class = '' OR r.regulatory_class = s.regulatory_class)
 LEFT JOIN up ON up.system_id = s.id AND up.unit_id = r.unit_id
@@ -61,7 +62,8 @@ LEFT JOIN people_function f ON f.code = r.lead_function_id
 LEFT JOIN people_seat seat ON seat.function_id = r.lead_function_id
 WHERE s.id = ANY(%(systems)s) AND s.stage NOT IN ('proposed', 'retired')
     AND (r.unit_id IS NULL OR up.unit_id IS NOT NULL)
-ORDER BY s.id, r.system_id IS NOT NULL DESC, r.regulatory_class <> '' DESC, up.height NULLS LAST, r.scenario <> '' DESC
+ORDER BY s.id, r.system_id IS NOT NULL DESC, r.regulatory_class <> '' DESC, up.height NULLS LAST, r.scenario <> '' DESC,
+    NULLIF(r.min_severity, '') NULLS LAST
 """
 
 
@@ -87,10 +89,14 @@ class RuleLead:
         return f"Rule of {self.unit}" if self.place == "unit" else "Rule of the organisation"
 
 
-def rules_of(systems: Sequence[int], scenario: Scenario | None) -> dict[int, RuleLead]:
-    """By system id: the response rule that stands; a system is missing where none applies. One query."""
+def rules_of(systems: Sequence[int], scenario: Scenario | None, severity: str = "") -> dict[int, RuleLead]:
+    """By system id: the response rule that stands; a system is missing where none applies. One query.
+
+    Without a severity those are left out that lead from one on.
+    """
+    asked = {"systems": list(systems), "scenario": scenario.value if scenario else "", "severity": severity}
     with connection.cursor() as cursor:
-        cursor.execute(_RULES_SQL, {"systems": list(systems), "scenario": scenario.value if scenario else ""})
+        cursor.execute(_RULES_SQL, asked)
         return {row[0]: RuleLead(*row[1:]) for row in cursor.fetchall()}
 
 

@@ -51,6 +51,8 @@ def _one(answer: Answer, now: datetime) -> Iterator[str]:
         yield f"{system.name} is not in use; nobody is called."
         return
     yield "Reach: " + ", ".join(reach.address for reach in card.lead.reaches)
+    for one in card.by_severity:
+        yield f"{one.words} {one.name} leads ({_reach(one.phone, one.email)})."
     yield _chain(card)
     yield from _stop(card)
     if card.runbook is not None:
