@@ -22,6 +22,9 @@ from apps.directory.actions import offboard
 from apps.directory.queries.cases import waiting_systems
 from apps.findings.actions import sweep_registry
 from apps.findings.models import Finding
+from apps.incidents.actions.declare import declare
+from apps.incidents.actions.paging import acknowledge, advance_due
+from apps.incidents.actions.states import dismiss
 from apps.notify.delivery import deliver_pending
 from apps.notify.models import Message
 from apps.people.queries import acting_for
@@ -32,6 +35,7 @@ from apps.registry.models import System
 from tests.attestations.rollup_world import reviewed, sign_all
 from tests.attestations.world import answer_all
 from tests.cast import Cast
+from tests.incidents.world import settle
 from tests.notify.server import Box, mail_server
 
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour.md"
@@ -42,6 +46,7 @@ LATER = NOW + timedelta(days=6)
 def test_one_system_from_registration_to_the_board(cast: Cast, settings: Any) -> None:
     system = _registered(cast)
     _accepted(system, cast, settings)
+    _went_wrong(system, cast)
     before = board(now=NOW, reader=cast.bo)
     assignment = _campaign_opened(system)
     _signed(assignment, cast)
@@ -118,6 +123,20 @@ def _accepted(system: System, cast: Cast, settings: Any) -> None:
     _told("system.owner.accepted", system)
 
 
+def _went_wrong(system: System, cast: Cast) -> None:
+    """The owner leads and is called at once; nobody answers, so the plan goes on; once they have it, it stops."""
+    settle()
+    at = NOW + timedelta(hours=1, minutes=2)
+    incident = declare(title="It read too much", system=system, actor=cast.dov, now=at)
+    assert (incident.lead, incident.steps.exists(), incident.clocks.exists()) == (cast.ada, True, True)
+    assert advance_due(now=at + timedelta(minutes=6)) == 1
+    assert list(incident.pages.order_by("pk").values_list("person", flat=True)) == [cast.ada.pk, cast.ben.pk]
+    incident = acknowledge(incident, actor=cast.ada, now=at + timedelta(minutes=7))
+    assert incident.lead_accepted_at == at + timedelta(minutes=7)
+    assert advance_due(now=at + timedelta(minutes=8)) == 0
+    dismiss(incident, because="false_positive", note="A test account.", actor=cast.ada, now=at + timedelta(minutes=9))
+
+
 def _campaign_opened(system: System) -> Assignment:
     campaign, opened = open_campaign("2026Q4", actor=SCHEDULER, now=NOW + timedelta(hours=1, minutes=10))
     assert opened
@@ -175,7 +194,7 @@ def _told(kind: str, system: System) -> None:
 def test_what_the_tour_names_exists() -> None:
     text = TOUR.read_text(encoding="utf-8")
     named = re.findall(r"`([\w/]+\.py)`\s+`(\w+)`", text)
-    assert len(named) >= 44
+    assert len(named) >= 54
     for path, function in named:
         assert function in _functions(path), f"{path} has no {function}"
     for path in re.findall(r"`((?:apps|tests)/[\w/]+\.py)`", text):

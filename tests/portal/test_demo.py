@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.db.models import Count
 from django.test import override_settings
+from django.urls import URLPattern, resolve
 
 from apps.attestations.models import Assignment, AttestationException, Campaign, Delegation, Review, Signature
 from apps.attestations.queries import closing_moment, dates_of, opening_moment
@@ -22,8 +23,10 @@ from apps.common.errors import Refused
 from apps.directory.models import OffboardingCase
 from apps.directory.queries.cases import waiting_systems
 from apps.findings.models import CorrectiveAction, Finding, RiskAcceptance
+from apps.incidents import urls
 from apps.incidents.models import Exercise, Incident, IncidentClock, ResponseCard
 from apps.incidents.rules import MANDATORY
+from apps.incidents.rules.reviews import OWNERSHIP_GAP
 from apps.people.models import Absence, Person, Seat, Training
 from apps.people.queries import acting_for
 from apps.portal.demo import figures, story
@@ -32,13 +35,16 @@ from apps.portal.demo.cast import CAST, DOMAIN, SHARED_PHRASE
 from apps.portal.demo.check import CONTACTS, NOT_RETIRED, ROWS, Check, example_key, places, verified
 from apps.portal.demo.load import Loaded, _tell
 from apps.portal.demo.moments import CAMPAIGN_DAYS, Moments, moments
-from apps.portal.demo.visits import EVERYBODY, VISITS
+from apps.portal.demo.visits import EVERYBODY, VISITS, Places, visits
 from apps.registry.models import Authority, Handover, Nomination, RaciDraft, System
 from apps.registry.queries import live
 from apps.registry.queries.charter import charter_in_force, seat_signatures
 from apps.registry.queries.prediction import predictions
 from tests import databases
 from tests.portal.visitor_tour import Visitor, walks
+
+# The system of the first owner with which something goes on.
+LIVE_SYSTEM = "HHS-h19dad77541740af3"
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +256,7 @@ def test_the_story_of_the_mandate(loaded: dict[str, Any]) -> None:
 
 def test_the_story_of_the_findings(loaded: dict[str, Any]) -> None:
     assert loaded["story"]["findings"] == Finding.objects.exclude(state="closed").count() > 10
-    assert sorted(CorrectiveAction.objects.values_list("state", flat=True)) == ["done"] + 3 * ["planned"]
+    assert sorted(CorrectiveAction.objects.values_list("state", flat=True)) == ["done"] + 4 * ["planned"]
     assert CorrectiveAction.objects.get(state="done").verifier is not None
     accepted = RiskAcceptance.objects.get()
     assert accepted.accepted_by.display_name == "Marguerite Oyelaran"
@@ -267,6 +273,10 @@ def test_the_story_of_what_went_wrong(loaded: dict[str, Any]) -> None:
         ("real", "active", "Beatrix Lowell"),
     ]
     assert IncidentClock.objects.get(state="running").rule.key == "GDPR-33"
+    gap = Finding.objects.get(code=OWNERSHIP_GAP)
+    assert (gap.state, gap.person.display_name) == ("in_progress", "Samir de Vries")
+    counted = loaded["incidents"]
+    assert (counted["real"], counted["drill"]) == ({"active": 1, "closed": 2, "dismissed": 1}, {"dismissed": 1})
     assert sorted(Exercise.objects.values_list("state", flat=True)) == ["closed", "planned"]
     assert not ResponseCard.objects.exclude(lead__is_active=True).exists()
     assert (
@@ -275,12 +285,12 @@ def test_the_story_of_what_went_wrong(loaded: dict[str, Any]) -> None:
     )
 
 
-def test_fifteen_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
+def test_twenty_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
     known = {line["role"]: line for line in loaded["sign_ins"]}
     visitors: dict[str, Visitor] = {}
     taken = walks()
     assert {walk.role for walk in taken} == set(known)
-    assert max(walk.step for walk in taken) == 16
+    assert max(walk.step for walk in taken) == 19
     for walk in taken:
         if walk.role not in visitors:
             visitors[walk.role] = Visitor(known[walk.role]["email"], known[walk.role]["password"])
@@ -299,11 +309,15 @@ def test_the_check_looks_at_a_system_of_the_first_owner(loaded: dict[str, Any]) 
     found = places()
     assert Assignment.objects.get(system__key=found.signed, campaign__code=found.period).is_signed
     assert Campaign.objects.get(code=found.sealed).state == "sealed"
+    assert found.missing() == []
+    assert Incident.objects.get(code=found.live).system.key == LIVE_SYSTEM
+    assert IncidentClock.objects.get(pk=found.clock).rule.key == "GDPR-33"
+    assert (found.closed, found.drill) == ("INC-0002", "EX-0001")
 
 
 def test_the_check_says_what_is_wrong(loaded: dict[str, Any]) -> None:
     check = Check("http://localhost:1", "http://localhost:1")
-    names = ["import", "owners", "campaign", "sealed", "story", "headline"]
+    names = ["import", "owners", "campaign", "sealed", "story", "incidents", "headline"]
     assert [next(iter(line)) for line in check.figures()] == names
     assert check.problems == []
     wrong = figures.import_figures() | {
@@ -313,6 +327,31 @@ def test_the_check_says_what_is_wrong(loaded: dict[str, Any]) -> None:
     check._expect_import(wrong)
     assert len(check.problems) == 2
     assert "contacts none: 0, not 1115" in check.problems
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"live": 0, "live_with_lead": 0}, "no incident goes on"),
+        ({"live_with_lead": 0}, "leads: 0 of 1 live"),
+        ({"cards_mandatory": 9887}, "cards_mandatory: 9887, not 9888"),
+        ({"cards_with_active_lead": 9887}, "cards_with_active_lead: 9887, not 9888"),
+        ({"preflight": 0}, "preflight: 0 of 9888"),
+        ({"clocks": {"candidate": 3}}, "no clock runs: {'candidate': 3}"),
+        ({"drills": {"planned": 1}}, "no drill is over: {'planned': 1}"),
+        ({"reviews": {"open": 1}}, "no review is signed: {'open': 1}"),
+        ({"clock_rules": 43}, "clock_rules: 43, not 44"),
+        ({"sources": 0}, "sources: 0, not 1"),
+    ],
+)
+def test_the_check_says_what_is_wrong_with_incidents(
+    loaded: dict[str, Any], wrong: dict[str, Any], problem: str
+) -> None:
+    check = Check("http://localhost:1", "http://localhost:1")
+    check._expect_incidents(loaded["incidents"])
+    assert check.problems == []
+    check._expect_incidents(loaded["incidents"] | wrong)
+    assert check.problems == [problem]
 
 
 @pytest.mark.parametrize("day", range(0, 740, 7))
@@ -345,3 +384,22 @@ def test_who_is_let_in_where() -> None:
     assert trail.status_for("Employee") == 403
     system = next(visit for visit in VISITS if visit.path == "/systems/{key}/")
     assert system.status_for("Employee") == 404
+    closed = next(visit for visit in VISITS if visit.path == "/incidents/{closed}/")
+    assert [closed.status_for(role) for role in ("Owner", "Employee", "Auditor")] == [404, 404, 200]
+    preflight = next(visit for visit in VISITS if visit.path == "/incidents/preflight/")
+    assert [preflight.status_for(role) for role in ("Employee", "Board member")] == [403, 200]
+
+
+# Forms that change one thing, and what only a link in a mail opens; each has tests of its own.
+NOT_VISITED = {
+    "ack", "clock_contract", "correct", "drill_edit", "drill_inject", "file", "freeze_waiver", "plan_edit", "plan_end",
+    "rule_end", "runbook_discard", "runbook_edit", "runbook_owner", "runbook_publish", "runbook_retire",
+    "runbook_review", "source_revoke", "steps_add", "task",
+}  # fmt: skip
+
+
+def test_every_page_of_incidents_is_visited() -> None:
+    some = Places("K", "K", "2026Q4", "2026Q3", "INC-0001", 1, "INC-0001", "EX-0001", 1, 1)
+    paths = [path.split("?")[0] for _, path in visits("Mandate holder", some) if path.startswith("/incidents/")]
+    visited = {resolve(path).url_name for path in paths}
+    assert {one.name for one in urls.urlpatterns if isinstance(one, URLPattern)} - visited == NOT_VISITED

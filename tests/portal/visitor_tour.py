@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour.md"
-_PART = re.compile(r"^## Fifteen minutes with the demo$(.*?)^## ", re.DOTALL | re.MULTILINE)
+_PART = re.compile(r"^## Twenty minutes with the demo$(.*?)^## ", re.DOTALL | re.MULTILINE)
 _STEP = re.compile(r"^### (\d+)\. (.+)$", re.MULTILINE)
 _ROLE = re.compile(r"(?:Sign in|Still) as \*\*(.+?)\*\*")
 _ITEM = re.compile(r'^- (?:Open `(?P<open>[^`]+)`|Follow "(?P<follow>[^"]+)"): (?P<rest>.+)$')

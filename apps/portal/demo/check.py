@@ -16,6 +16,7 @@ from apps.access.actions import issue_token, revoke_token
 from apps.attestations.models import Assignment
 from apps.attestations.rules import QUARTERLY, SIGNED_STATES
 from apps.common import clock
+from apps.incidents.models import EscalationPlan, Exercise, InboundSource, Incident, IncidentClock
 from apps.notify.actions import enqueue
 from apps.notify.caught import mail_folder
 from apps.notify.models import Message
@@ -33,6 +34,8 @@ MAIL_WITHIN = 40
 # The inventory as published: 3,611 rows, of which 3,297 are not retired. The one row that is skipped, because it
 # has no name, is not retired either.
 ROWS, NOT_RETIRED = 3611, 3297
+# What each portal begins with: rules of legal clocks, and a runbook for each scenario and for not being sure.
+CLOCK_RULES, RUNBOOKS = 44, 8
 CONTACTS = {"none": 1115, "not_an_address": 168, "several": 10}
 
 Line = dict[str, Any]
@@ -87,6 +90,9 @@ class Check:
         for name in ("authorities", "charter_signatures", "findings"):
             self.expect(story[name] > 0, f"story: {name} is 0")
         yield {"story": story}
+        incidents = figures.incident_figures()
+        self._expect_incidents(incidents)
+        yield {"incidents": incidents}
         headline = figures.headline()
         self.expect(bool(headline), "the board's page has no headline")
         yield {"headline": headline}
@@ -105,9 +111,23 @@ class Check:
             found = imported["contacts"][name]
             self.expect(found == number, f"contacts {name}: {found}, not {number}")
 
+    def _expect_incidents(self, told: Line) -> None:
+        """One active lead for each that goes on; a card with one for each live system and mandatory scenario."""
+        self.expect(told["live"] > 0, "no incident goes on")
+        self.expect(told["live_with_lead"] == told["live"], f"leads: {told['live_with_lead']} of {told['live']} live")
+        for name in ("cards_mandatory", "cards_with_active_lead"):
+            self.expect(told[name] == told["cards_due"] > 0, f"{name}: {told[name]}, not {told['cards_due']}")
+        self.expect(told["preflight"] >= told["cards_due"], f"preflight: {told['preflight']} of {told['cards_due']}")
+        self.expect(told["clocks"].get("running", 0) > 0, f"no clock runs: {told['clocks']}")
+        self.expect(told["drills"].get("closed", 0) > 0, f"no drill is over: {told['drills']}")
+        self.expect(told["reviews"].get("done", 0) > 0, f"no review is signed: {told['reviews']}")
+        for name, least in (("clock_rules", CLOCK_RULES), ("runbooks", RUNBOOKS), ("channels", 1), ("sources", 1)):
+            self.expect(told[name] >= least, f"{name}: {told[name]}, not {least}")
+
     def pages(self) -> Iterator[Line]:
         """Each role signs in and fetches its pages."""
         found = places()
+        self.expect(not found.missing(), f"nothing to visit: {', '.join(found.missing())}")
         for part in CAST:
             if part.sign_in:
                 yield from self._visits_of(part.sign_in, part.email, found)
@@ -154,8 +174,26 @@ class Check:
                 answers = _name_in(page)
                 self.expect(answers != "", f"API who-answers {scenario or 'without scenario'}: nobody")
                 yield {**line, "answers": answers}
+            yield from self._api_of_incidents(browser, key)
         finally:
             revoke_token(token, actor=holder, now=clock.now())
+
+    def _api_of_incidents(self, browser: Browser, key: str) -> Iterator[Line]:
+        """The card, the answer for a chat, what goes on now: each names the person."""
+        card = browser.get(f"/api/v1/systems/{key}/card/", scenario="data-access")
+        leads = str(card.json()["lead"]["name"]) if card.status == LET_IN else ""
+        self.expect(leads != "", "API card: nobody leads")
+        yield {**self._judge("API", card, LET_IN), "answers": leads}
+        chat = browser.get("/api/v1/who/", q=key, scenario="data-access")
+        line = self._judge("API", chat, LET_IN)
+        self.expect(leads in chat.text, f"API who: {chat.text[:80]!r} does not name {leads}")
+        yield {**line, "answers": chat.text.splitlines()[0] if chat.text else ""}
+        found = browser.get("/api/v1/incidents/", live="true")
+        rows = found.json()["results"] if found.status == LET_IN else []
+        self.expect(len(rows) == figures.going_on().count(), f"API incidents: {len(rows)}")
+        yield {**self._judge("API", found, LET_IN), "answers": ", ".join(row["code"] for row in rows)}
+        for row in rows[:1]:
+            yield self._judge("API", browser.get(f"/api/v1/incidents/{row['code']}/"), LET_IN)
 
     def mail(self) -> Iterator[Line]:
         """One mail by way of outbox, beat, queue, worker and mail server into the catcher."""
@@ -199,12 +237,27 @@ def places() -> Places:
     owner = cast()[FIRST_OWNER]
     signed = Assignment.objects.filter(campaign__template__key=QUARTERLY, system__owner=owner, state__in=SIGNED_STATES)
     keys = signed.order_by("system__key").values_list("system__key", flat=True)
+    live, over = figures.going_on().first(), _last_closed()
+    clock_running = IncidentClock.objects.filter(incident=live, state="running").first()
+    drill = Exercise.objects.filter(state="closed").first()
+    plan = EscalationPlan.objects.filter(valid_to=None).first()
+    source = InboundSource.objects.filter(revoked_at=None).first()
     return Places(
         key=example_key(),
         signed=keys.first() or "",
         period=figures.campaign_figures().get("period", ""),
         sealed=figures.sealed_code(),
+        live=live.code if live else "",
+        clock=clock_running.pk if clock_running else 0,
+        closed=over.code if over else "",
+        drill=drill.code if drill else "",
+        plan=plan.pk if plan else 0,
+        source=source.pk if source else 0,
     )
+
+
+def _last_closed() -> Incident | None:
+    return Incident.objects.filter(mode="real", state="closed").order_by("-declared_at", "-pk").first()
 
 
 def example_key() -> str:

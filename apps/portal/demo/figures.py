@@ -11,6 +11,20 @@ from apps.attestations.rules import QUARTERLY, SIGNED_STATES
 from apps.common.clock import local_date, now
 from apps.directory.models import OffboardingCase
 from apps.findings.models import Finding
+from apps.incidents.models import (
+    ClockRule,
+    Exercise,
+    InboundSource,
+    Incident,
+    IncidentClock,
+    LeadTerm,
+    Preflight,
+    ResponseCard,
+    Review,
+    Runbook,
+)
+from apps.incidents.rules import LIVE, MANDATORY
+from apps.notify.models import Channel
 from apps.people.models import Absence, Person
 from apps.portal.demo.certified import KEY as PILOT
 from apps.readiness.queries import board
@@ -112,6 +126,40 @@ def story_figures() -> dict[str, int]:
     }
 
 
+def going_on() -> QuerySet[Incident]:
+    """What went wrong and goes on now, the first declared first."""
+    states = [state.value for state in LIVE]
+    return Incident.objects.filter(mode="real", state__in=states).order_by("declared_at", "pk")
+
+
+def incident_figures() -> dict[str, Any]:
+    """What went wrong and what was rehearsed, apart; who would respond; which clocks run; who can be called."""
+    counted = Incident.objects.values_list("mode", "state").annotate(n=Count("pk")).order_by("mode", "state")
+    states: dict[str, dict[str, int]] = {"real": {}, "drill": {}}
+    for mode, state, number in counted:
+        states.setdefault(mode, {})[state] = number
+    mandatory = ResponseCard.objects.filter(scenario__in=[one.value for one in MANDATORY])
+    return {
+        **states,
+        "live": going_on().count(),
+        "live_with_lead": LeadTerm.objects.filter(
+            incident__in=going_on(), ended_at=None, person__is_active=True
+        ).count(),
+        "cards": ResponseCard.objects.count(),
+        "cards_mandatory": mandatory.count(),
+        "cards_due": len(MANDATORY) * live(System.objects.all()).count(),
+        "cards_with_active_lead": mandatory.filter(lead__is_active=True).count(),
+        "clocks": dict(IncidentClock.objects.order_by("state").values_list("state").annotate(n=Count("pk"))),
+        "clock_rules": ClockRule.objects.filter(replaced_at=None).count(),
+        "drills": dict(Exercise.objects.order_by("state").values_list("state").annotate(n=Count("pk"))),
+        "reviews": dict(Review.objects.order_by("state").values_list("state").annotate(n=Count("pk"))),
+        "runbooks": Runbook.objects.filter(retired_at=None).count(),
+        "channels": Channel.objects.filter(verified_at__isnull=False, removed_at=None).count(),
+        "sources": InboundSource.objects.filter(revoked_at=None).count(),
+        "preflight": Preflight.objects.count(),
+    }
+
+
 def headline() -> str:
     """The first sentence of the board's page."""
     return str(board(now=now()).headline)
@@ -126,5 +174,6 @@ def summary() -> dict[str, Any]:
         "campaign": campaign_figures(),
         "sealed": sealed_figures(),
         "story": story_figures(),
+        "incidents": incident_figures(),
         "headline": headline(),
     }

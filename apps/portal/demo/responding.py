@@ -11,17 +11,20 @@ from apps.common.clock import local_date
 from apps.incidents.actions.clock_rules import set_rule_applies
 from apps.incidents.actions.clocks import decide_not_reportable, start_clock
 from apps.incidents.actions.declare import declare
+from apps.incidents.actions.first_view import note_first_view
 from apps.incidents.actions.improvements import Improvement, add_action
+from apps.incidents.actions.inbound import add_source
 from apps.incidents.actions.leads import answer_handover, ask_handover
 from apps.incidents.actions.paging import acknowledge
+from apps.incidents.actions.preflight import run_preflight
 from apps.incidents.actions.profiles import set_response_profile
 from apps.incidents.actions.reviews import complete_review, save_review, skip_review
 from apps.incidents.actions.runbooks import confirm_runbook, set_runbook_owner
 from apps.incidents.actions.signing import Signing
 from apps.incidents.actions.states import classify, close, contain, dismiss, resolve
 from apps.incidents.actions.steps import agree_legal_gate, finish_step, start_step
-from apps.incidents.actions.timeline import add_note, send_update
-from apps.incidents.models import ClockRule, Incident, IncidentClock, IncidentStep, Review, Runbook
+from apps.incidents.actions.timeline import add_note, bring_in, finish_task, send_update
+from apps.incidents.models import ClockRule, InboundSource, Incident, IncidentClock, IncidentStep, Review, Runbook
 from apps.incidents.rules import CLOCK_OVER
 from apps.incidents.rules.runbooks import needs_two
 from apps.notify.actions.channels import add_channel, verify_channel
@@ -56,6 +59,7 @@ BINDING = {
     "SEC-105": (False, "No part of the organisation is a registrant."),
     "CO-205": (False, "Repealed."),
 }
+SOURCE = "Alerts of the model gateway"
 STOP = {
     "stop_how": "Switch the key alias off at the gateway; whoever is on duty may do it. Then tell the owner.",
     "evidence_how": "Export 72 hours of prompts, answers and tool calls before anything is changed.",
@@ -91,12 +95,7 @@ def load_preparations(moments: Moments) -> bool:
     if Runbook.objects.filter(owner__isnull=False).exists():
         return False
     people, at = cast(), moments.working_hour(15, 30)
-    keepers = {
-        Scenario.DATA_ACCESS: CISO,
-        Scenario.HARMFUL_DECISION: "kenji.albrecht",
-        Scenario.COST_SPIKE: MANDATE_HOLDER,
-    }
-    for scenario, handle in keepers.items():
+    for scenario, handle in KEEPERS.items():
         runbook = Runbook.objects.filter(scenario=scenario, retired_at=None).order_by("pk")[0]
         set_runbook_owner(runbook, people[handle], actor=people[MANDATE_HOLDER], now=at)
         runbook.refresh_from_db()
@@ -137,7 +136,7 @@ def _reviewed(people: dict[str, Person], system: System, at: datetime) -> None:
         title="Letters of other claimants were shown", system=system, scenario=Scenario.DATA_ACCESS,
         description="Three callers read letters that were not theirs.", actor=people[EMPLOYEE], now=at,
     )  # fmt: skip
-    lead = incident.lead
+    lead = _looked(incident, people[EMPLOYEE], at)
     incident = acknowledge(incident, actor=lead, now=at + timedelta(minutes=4))
     classify(incident, "sev2", reason="Fourteen people, no health data.", actor=lead, now=at + timedelta(minutes=11))
     _work(incident, lead, at + timedelta(minutes=15))
@@ -151,6 +150,12 @@ def _reviewed(people: dict[str, Person], system: System, at: datetime) -> None:
         _now(incident),
         Improvement("detect", "Alert when an answer cites a claimant other than the caller.", people["samir.devries"],
                     local_date(at) + timedelta(days=50), "high"),
+        actor=who, now=then,
+    )  # fmt: skip
+    add_action(
+        _now(incident),
+        Improvement("ownership", "Name a deputy who is here when Samir de Vries is away.", people["samir.devries"],
+                    local_date(at) + timedelta(days=60), "high", gap="unreachable"),
         actor=who, now=then,
     )  # fmt: skip
     save_review(
@@ -170,7 +175,7 @@ def _handed_over(people: dict[str, Person], system: System, at: datetime) -> Non
         description="The gateway counted 41,000 calls in six hours.", actor=people["caspian.moreau"], now=at,
         severity="sev3",
     )  # fmt: skip
-    lead, to = incident.lead, people["anselm.quist"]
+    lead, to = _looked(incident, people["caspian.moreau"], at), people["anselm.quist"]
     acknowledge(incident, actor=lead, now=at + timedelta(minutes=9))
     asked = ask_handover(_now(incident), to, briefing="The key alias is capped. A retry loop is suspected.", actor=lead,
                          now=at + timedelta(minutes=50))  # fmt: skip
@@ -190,7 +195,7 @@ def _dismissed(people: dict[str, Person], system: System, at: datetime) -> None:
         title="The forecast looks wrong", system=system, scenario=Scenario.QUALITY_REGRESSION, actor=people[EMPLOYEE],
         now=at,
     )  # fmt: skip
-    lead = incident.lead
+    lead = _looked(incident, people[EMPLOYEE], at)
     acknowledge(incident, actor=lead, now=at + timedelta(minutes=6))
     dismiss(_now(incident), because="false_positive", note="The chart showed the wrong week; the forecast is right.",
             actor=lead, now=at + timedelta(minutes=40))  # fmt: skip
@@ -208,19 +213,47 @@ def load_live(moments: Moments) -> bool:
         scenario=Scenario.UNSAFE_ACTION, description="A caller thanked us for a letter that nobody had signed.",
         actor=people[EMPLOYEE], now=at,
     )  # fmt: skip
+    _looked(incident, people[EMPLOYEE], at)
     incident = acknowledge(incident, actor=owner, now=at + timedelta(minutes=3))
     classify(incident, "sev2", reason="31 letters, no dosage in them.", actor=owner, now=at + timedelta(minutes=8))
     _work(_now(incident), owner, at + timedelta(minutes=10), upto=3)
     add_note(_now(incident), text="31 letters to 29 people, sent between 07:40 and 08:20.", kind="fact", actor=owner,
              now=at + timedelta(minutes=35))  # fmt: skip
+    head = people["dolores.whitfield"]
+    came = bring_in(_now(incident), head, why="Say how clinics write to patients meanwhile.", actor=owner,
+                    now=at + timedelta(minutes=45))  # fmt: skip
+    finish_task(came, outcome="They write by hand.", actor=head, now=at + timedelta(minutes=49))
     add_note(_now(incident), text="Letters are written by hand until the release is changed.", kind="decision",
-             actor=people["dolores.whitfield"], now=at + timedelta(minutes=52))  # fmt: skip
+             actor=head, now=at + timedelta(minutes=52))  # fmt: skip
     clock = incident.clocks.filter(rule__key="GDPR-33").first()
     if clock is not None:
         start_clock(clock, anchor_at=at + timedelta(minutes=41), actor=counsel, now=at + timedelta(minutes=44),
                     reason="Two of the letters reached somebody else: names and appointments.")  # fmt: skip
     send_update(_now(incident), text="The mailing is stopped. 29 people are affected; two letters went astray.",
                 actor=owner, now=at + timedelta(minutes=60), next_in=timedelta(hours=4))  # fmt: skip
+    # Each yes holds for an hour at this severity; then people would be called again.
+    for minutes in (58, 92):
+        acknowledge(_now(incident), actor=owner, now=at + timedelta(minutes=minutes))
+    return True
+
+
+def _looked(incident: Incident, person: Person, at: datetime) -> Person:
+    """Whoever declares sees the name on the next page: how soon is measured. Returns who leads."""
+    note_first_view(incident, person, at + timedelta(seconds=2))
+    return incident.lead
+
+
+@transaction.atomic
+def load_watching(moments: Moments) -> bool:
+    """What may declare by itself, and the nightly look whether calling would work. False where something may."""
+    if InboundSource.objects.exists():
+        return False
+    people = cast()
+    add_source(
+        name=SOURCE, kind="alertmanager", system=grave(people[FIRST_OWNER])[0], scenario=Scenario.QUALITY_REGRESSION,
+        actor=people[MANDATE_HOLDER], now=moments.working_hour(14, 20),
+    )  # fmt: skip
+    run_preflight(now=moments.now - timedelta(hours=2))
     return True
 
 
