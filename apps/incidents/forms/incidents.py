@@ -42,9 +42,12 @@ def text(label: str, required: str = "", *, hint: str = "", rows: int = 3, lengt
     )  # fmt: skip
 
 
+WRITTEN = "Email address or exact name."
+
+
 def person(label: str) -> PersonField:
     """A field for one person."""
-    return PersonField(label=label, error_messages={"required": "Choose a person."})
+    return PersonField(label=label, help_text=WRITTEN, error_messages={"required": "Choose a person."})
 
 
 class MomentField(forms.CharField):

@@ -221,6 +221,12 @@ class Incident(models.Model):
         return f"/incidents/{self.code}/"
 
     @property
+    def state_words(self) -> str:
+        """Where it stands; a drill that ended was not dismissed by anybody."""
+        ended = self.state == State.DISMISSED and self.dismissed_because == Dismissed.DRILL_OVER
+        return "Over" if ended else self.get_state_display()
+
+    @property
     def prefix(self) -> str:
         """What every word about a rehearsal or a test begins with; empty for a real one."""
         return "" if self.mode == Mode.REAL else f"{self.mode.upper()}: "

@@ -132,7 +132,7 @@ def row_of(incident: Incident, now: datetime) -> Row:
     return Row(
         incident,
         state_tone(incident.state),
-        incident.get_state_display(),
+        incident.state_words,
         scenario_words(incident.scenario),
         span_words((over_at(incident) or now) - incident.declared_at),
     )

@@ -1,6 +1,7 @@
 """Pages of legal clocks: those of an incident, one of them, the register of rules and the register of decisions."""
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -221,7 +222,8 @@ def clock_rules(request: HttpRequest) -> HttpResponse:
         "rules": shown,
         "total": len(rules),
         "wanted": wanted,
-        "filters": _FILTERS,
+        "filters": [(value, words, sum(_fits(rule, value) for rule in rules)) for value, words in _FILTERS],
+        "signs": reading.who_signs(wall.now()),
         "unsaid": sum(rule.applies is None and rule.status in ("in_force", "contested") for rule in rules),
         "keeps": keeps_register(actor),
         "begun": [rule for rule in rules if rule.status == "enacted" and rule.valid_from and rule.valid_from <= today],
@@ -342,8 +344,14 @@ def clock_register(request: HttpRequest) -> HttpResponse:
     actor = signed_in(request)
     rows = _asked(request, actor)
     page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
-    context = {"page": page, "rows": page.object_list, "asked": _state(request), "states": _STATES}
+    groups = [list(rows) for _, rows in groupby(page.object_list, _signed_together)]
+    context = {"page": page, "groups": groups, "asked": _state(request), "states": _STATES}
     return render(request, "incidents/clock_register.html", context)
+
+
+def _signed_together(row: IncidentClock) -> tuple[int, int, int]:
+    """What one signature decided stands in one row of the register; anything else by itself."""
+    return row.incident_id, row.signature_id or 0, 0 if row.signature_id else row.pk
 
 
 _STATES = (
