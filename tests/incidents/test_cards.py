@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.incidents.models import (
     ClockRule,
+    Incident,
     ResponseCard,
     ResponseProfile,
     Runbook,
@@ -16,6 +17,7 @@ from apps.incidents.models import (
     RunbookVersion,
 )
 from apps.incidents.queries import cards
+from apps.incidents.queries.clocks import candidates
 from apps.notify.models import Channel
 from apps.people import actions as people
 from apps.people.models import Absence
@@ -52,6 +54,17 @@ def test_an_optional_scenario_without_a_rule_is_answered_as_not_sure(cast: Cast)
     assert (found.lead.name, found.scenario, found.answered_as) == ("Ada Nwosu", "complaint", "")
 
 
+@pytest.mark.parametrize("regulatory_class", ["unknown", "minimal", "high_risk"])
+@pytest.mark.parametrize("scenario", ["", DATA, "cost-spike", "complaint"])
+def test_the_card_names_the_duties_that_an_incident_would_open(
+    cast: Cast, scenario: str, regulatory_class: str
+) -> None:
+    system = a_system(cast, owner=cast.ada, regulatory_class=regulatory_class)
+    settle()
+    incident = Incident(system=system, scenario=scenario, declared_at=NOW)
+    assert {clock.key for clock in card(system, scenario).clocks} == {rule.key for rule in candidates(incident)}
+
+
 def test_one_statement_reads_it_all(cast: Cast) -> None:
     system = a_system(cast, owner=cast.ada, operating_model="vendor_saas", vendor="Acme AI")
     ResponseProfile.objects.create(
@@ -80,7 +93,8 @@ def test_one_statement_reads_it_all(cast: Cast) -> None:
         "For services of a vendor", "operating_model", 5,
     )  # fmt: skip
     assert [step.title for step in found.runbook.steps] == ["Step 1", "Step 2", "Step 3"]
-    assert [clock.key for clock in found.clocks] == ["GDPR-33"]
+    # Nobody has said of which class it is: that excludes nothing.
+    assert [clock.key for clock in found.clocks] == ["GDPR-33", "HIGH"]
     assert found.clocks[0].time_words == "72 hours"
     assert [person.name for person in found.stop.holders] == ["Ben Ortega"]
     assert (found.stop.how, found.stop.link, found.stop.tested_on) == (

@@ -91,8 +91,10 @@ SELECT to_jsonb(sys), to_jsonb(card),
         ORDER BY k.applies IS NOT TRUE, k.instrument, k.key)
      FROM incidents_clockrule k
      WHERE k.replaced_at IS NULL AND k.applies IS NOT FALSE AND k.status IN ('in_force', 'contested') AND k.after = ''
-       AND (k.scenarios = '[]'::jsonb OR k.scenarios ? %(scenario)s)
-       AND (k.regulatory_classes = '[]'::jsonb OR k.regulatory_classes ? sys.regulatory_class)),
+       AND k.stage NOT IN ('record', 'template', 'waiver')
+       AND (k.scenarios = '[]'::jsonb OR %(scenario)s = '' OR k.scenarios ? %(scenario)s)
+       AND (k.regulatory_classes = '[]'::jsonb OR sys.regulatory_class IN ('', 'unknown')
+            OR k.regulatory_classes ? sys.regulatory_class)),
     (SELECT jsonb_build_object('code', i.code, 'at', i.declared_at, 'answered_at', i.lead_accepted_at)
      FROM incidents_incident i
      WHERE i.system_id = sys.id AND i.mode = 'drill' AND i.scenario = %(scenario)s
