@@ -132,8 +132,8 @@ class World:
         scenario = self.pick.choice(["", "", *Scenario])
         deputy = self.pick.choice([None, self.anybody()])
         ResponseRule.objects.create(
-            scenario=scenario, deputy=deputy, reason="So it was agreed.", set_by=self.cast.mara, valid_from=self.now,
-            **scope, **lead,
+            scenario=scenario, deputy=deputy, min_severity=self.pick.choice(["", "", "sev1", "sev2", "sev3"]),
+            reason="So it was agreed.", set_by=self.cast.mara, valid_from=self.now, **scope, **lead,
         )  # fmt: skip
 
     def a_function(self) -> Function:
@@ -189,6 +189,28 @@ def worked_out(now: datetime) -> set[Any]:
         return {(*row[:-1], tuple(row[-1])) for row in cursor.fetchall()}
 
 
+def leads_at(severity: str, now: datetime) -> dict[tuple[int, str], Any]:
+    """By system and scenario: who leads at a severity, as the database works it out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT system_id, scenario, lead_id FROM incidents_resolve(ARRAY(SELECT id FROM registry_system), "
+            "incidents_all_scenarios(), %s, %s)",
+            [now, severity],
+        )
+        return {(system, scenario): lead for system, scenario, lead in cursor.fetchall()}
+
+
+def check_severities(systems: list[System], step: int) -> None:
+    """At each severity the database and the page name the same active person."""
+    for severity in ("sev1", "sev2", "sev3", "sev4"):
+        leads = leads_at(severity, clock.now())
+        for scenario in (None, *Scenario):
+            for answer in answers_for(systems, scenario, severity=severity):
+                system = answer.system.pk
+                lead = leads.get((system, scenario or "")) or leads[system, ""]
+                assert lead == answer.person.pk, (step, answer.system.key, scenario, severity)
+
+
 def check(world: World, step: int) -> None:
     """The cards are whole, one active person leads by each, and they say what the page says."""
     assert StaleCard.objects.count() == 0, step
@@ -196,6 +218,8 @@ def check(world: World, step: int) -> None:
     cards = {(card.system_id, card.scenario): card for card in ResponseCard.objects.select_related("lead", "owner")}
     systems = list(on_record(live(System.objects.all())))
     assert {pk for pk, _ in cards} == {system.pk for system in systems}
+    if step % 9 == 8:
+        check_severities(systems, step)
     for scenario in (None, *Scenario):
         for answer in answers_for(systems, scenario):
             card = cards.get((answer.system.pk, scenario or "")) or cards[(answer.system.pk, "")]

@@ -105,7 +105,7 @@ def _again(incident: Incident, title: str, actor: Actor, now: datetime) -> Incid
 def _declared(
     incident: Incident, severity: str, actor: Actor, now: datetime, *, fresh: bool, cause: uuid.UUID | None
 ) -> Incident:
-    found = responder(incident.system, incident.scenario, now, fresh=fresh)
+    found = responder(incident.system, incident.scenario, now, severity=severity, fresh=fresh)
     incident.number = next_number(incident.mode)
     incident.code = f"{CODE_PREFIX[Mode(incident.mode)]}-{incident.number:04d}"
     incident.declared_by, incident.declared_at, incident.classify_by = by(actor), now, now + CLASSIFY_WITHIN

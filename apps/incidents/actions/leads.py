@@ -112,7 +112,7 @@ def decline_lead(incident: Incident, *, reason: str, actor: Person, now: datetim
     if successor is None:
         raise Refused("Nobody else is left who could lead. Hand it over to somebody by name instead.")
     answer_pages(incident, actor, PageState.DECLINED, now, by=actor, way="app", reason=reason)
-    _pass_on(incident, successor, Ended.DECLINED, actor, now, reason)
+    pass_on(incident, successor, Ended.DECLINED, actor, now, reason)
     record(
         Kind.LEAD_DECLINED, actor=actor, subject=incident_subject(incident), now=now,
         before={"lead": actor.audit_id}, after=told(incident), reason=reason,
@@ -133,7 +133,7 @@ def relieve_lead(incident: Incident, to: Person, *, reason: str, actor: Person, 
     if to.pk == incident.lead_id:
         raise Refused(f"{to.display_name} leads the response already.")
     before = incident.lead
-    _pass_on(incident, to, Ended.RELIEVED, actor, now, reason)
+    pass_on(incident, to, Ended.RELIEVED, actor, now, reason)
     record(
         Kind.LEAD_RELIEVED, actor=actor, subject=incident_subject(incident), now=now,
         before={"lead": before.audit_id}, after=told(incident), reason=reason,
@@ -141,8 +141,8 @@ def relieve_lead(incident: Incident, to: Person, *, reason: str, actor: Person, 
     return incident
 
 
-def _pass_on(incident: Incident, to: Person, why: str, actor: Actor, now: datetime, reason: str) -> None:
-    """Another person is asked to lead; they are told at once, and calling goes on with them."""
+def pass_on(incident: Incident, to: Person, why: str, actor: Actor, now: datetime, reason: str) -> None:
+    """Another person leads and is asked for it; they are called at once. The incident and the person are locked."""
     before = incident.lead
     _end(running_term(incident), why, actor, now, reason=reason)
     LeadTerm.objects.create(incident=incident, person=to, basis="handover", proposed_at=now)
@@ -181,19 +181,31 @@ def ask_handover(incident: Incident, to: Person, *, briefing: str, actor: Person
         raise Refused("Hand over to somebody else.")
     if LeadHandover.objects.filter(incident=incident, state="asked").exists():
         raise Refused("Somebody was asked already. Withdraw that first.")
-    handover = LeadHandover.objects.create(
-        incident=incident, outgoing=actor, incoming=to, briefing=briefing, asked_at=now
-    )
-    line(incident, Line.FACT, f"{actor.display_name} asked {to.display_name} to take over.", now=now, person=actor)
-    sync_participants(incident)
-    enqueue(
-        key=f"lead-handover:{handover.pk}", recipient=to, now=now, path=incident.path,
-        subject=f"{incident.prefix}{incident.code}: {actor.display_name} asks you to take over",
-        body=f"{incident.title}. {incident.place}.\n\n{briefing}\n\nThey lead until you say yes.",
-    )  # fmt: skip
+    handover = put_handover(incident, to, briefing, now)
     record(
         Kind.LEAD_ASKED, actor=actor, subject=incident_subject(incident), now=now,
         after={"to": to.audit_id}, private={"briefing": briefing},
+    )  # fmt: skip
+    return handover
+
+
+def put_handover(
+    incident: Incident, to: Person, briefing: str, now: datetime, *, by_rule: bool = False
+) -> LeadHandover:
+    """Somebody is asked to take over, by the lead or by a rule. Who leads does so until they say yes."""
+    lead = incident.lead
+    handover = LeadHandover.objects.create(
+        incident=incident, outgoing=lead, incoming=to, briefing=briefing, asked_at=now
+    )
+    said = f"{to.display_name} is asked to take over. {briefing}"
+    said = said if by_rule else f"{lead.display_name} asked {to.display_name} to take over."
+    line(incident, Line.FACT, said, now=now, person=None if by_rule else lead)
+    sync_participants(incident)
+    asks = "you are asked to take over" if by_rule else f"{lead.display_name} asks you to take over"
+    enqueue(
+        key=f"lead-handover:{handover.pk}", recipient=to, now=now, path=incident.path, urgent=by_rule,
+        subject=f"{incident.prefix}{incident.code}: {asks}",
+        body=f"{incident.title}. {incident.place}.\n\n{briefing}\n\n{lead.display_name} leads until you say yes.",
     )  # fmt: skip
     return handover
 
@@ -303,7 +315,7 @@ def _leave(incident: Incident, person: Person, actor: Actor, now: datetime, caus
     successor = _next(incident, {person.pk}, now)
     if successor is None:
         raise Refused(f"{person.display_name} leads {incident.code}, and nobody else could. Hand it over first.")
-    _pass_on(incident, successor, Ended.LEFT, actor, now, f"{person.display_name} left the organisation.")
+    pass_on(incident, successor, Ended.LEFT, actor, now, f"{person.display_name} left the organisation.")
     entry = Entry(
         Kind.LEAD_RELIEVED, incident_subject(incident), before={"lead": person.audit_id}, after=told(incident)
     )
@@ -321,7 +333,7 @@ def _next(incident: Incident, without: set[uuid.UUID], now: datetime) -> Person 
 
 
 def _line_up(incident: Incident, now: datetime) -> Iterator[Person]:
-    found = responder(incident.system, incident.scenario, now)
+    found = responder(incident.system, incident.scenario, now, severity=incident.severity)
     for person in (found.lead, found.deputy, found.next_in_line, found.owner, incident.lead.deputy,
                    incident.lead.line_manager, mandate_holder()):  # fmt: skip
         if person is not None:

@@ -21,6 +21,7 @@ from apps.incidents.actions.common import (
     sync_participants,
     told,
 )
+from apps.incidents.actions.lead_by_severity import lead_by_severity
 from apps.incidents.actions.leads import end_lead, lead_again, move_on
 from apps.incidents.actions.reviews import begin_review
 from apps.incidents.models import Incident, IncidentStep, SeverityChange
@@ -73,10 +74,11 @@ def _classified(incident: Incident, wanted: Severity, reason: str, actor: Actor,
     save_incident(incident, "severity", "classified_at", *move_on(incident, now))
     follow_severity(incident, now)
     line(incident, Line.DECISION, f"{SEVERITY_WORDS[wanted]}: {reason}", now=now, person=by(actor))
-    record(
+    cause = record(
         Kind.INCIDENT_CLASSIFIED, actor=actor, subject=incident_subject(incident), now=now,
         before={"severity": before}, after=told(incident), reason=reason,
     )  # fmt: skip
+    lead_by_severity(incident, before, actor=actor, now=now, cause=cause)
 
 
 def classify_overdue(*, now: datetime) -> int:
@@ -249,7 +251,7 @@ def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> 
         incident.classify_by = now + CLASSIFY_WITHIN
         fields.append("classify_by")
     if was_over:
-        incident.lead = responder(incident.system, incident.scenario, now).lead
+        incident.lead = responder(incident.system, incident.scenario, now, severity=incident.severity).lead
         incident.plan = plan_for(incident.system, incident.scenario).as_json()
         lead_again(incident, incident.lead, now)
         fields += ["lead", "plan"]

@@ -10,6 +10,7 @@ import structlog
 from django.db import connection, transaction
 
 from apps.common.errors import Refused
+from apps.incidents.rules import Severity
 from apps.people.models import Person
 from apps.people.queries import acting_for
 from apps.registry.models import System
@@ -55,6 +56,7 @@ def responder(
     With a severity, rules count that lead from it on; a card knows of none. `fresh` works it out at this moment, as is
     done for a severity too, instead of reading the card. Raises Refused only where nobody holds the mandate.
     """
+    severity = "" if severity == Severity.UNCLASSIFIED else severity
     if system is not None:
         try:
             with transaction.atomic():
