@@ -33,7 +33,7 @@ from apps.incidents.models import Authority, ClockRule, Incident, IncidentClock
 from apps.incidents.queries import clocks as reading
 from apps.incidents.queries.clock_groups import grouped
 from apps.incidents.queries.incidents import find_incident
-from apps.incidents.rules import ClockState, Mode
+from apps.incidents.rules import ClockState, Mode, State
 from apps.people.models import Person
 from apps.people.queries import seats_of
 from apps.people.requests import signed_in
@@ -345,7 +345,7 @@ def clock_register(request: HttpRequest) -> HttpResponse:
     rows = _asked(request, actor)
     page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
     groups = [list(rows) for _, rows in groupby(page.object_list, _signed_together)]
-    context = {"page": page, "groups": groups, "asked": _state(request), "states": _STATES}
+    context = {"page": page, "groups": groups, "asked": _state(request), "states": _STATES, "now": wall.now()}
     return render(request, "incidents/clock_register.html", context)
 
 
@@ -358,6 +358,7 @@ _STATES = (
     ("", "Decided"), ("not_reportable", "Not reported"), ("submitted", "Submitted"), ("open", "Not decided"),
     ("all", "All"),
 )  # fmt: skip
+_NONE = (State.DISMISSED.value, State.MERGED.value)
 _DECIDED = ("not_reportable", "submitted", "submitted_late")
 
 
@@ -370,7 +371,8 @@ def _asked(request: HttpRequest, actor: Person) -> Any:
     if wanted == "all":
         return rows
     if wanted == "open":
-        return rows.exclude(state__in=_DECIDED)
+        # Of what was none, or goes on elsewhere, only a clock that runs is still to be decided.
+        return rows.exclude(state__in=_DECIDED).exclude(state__in=verbs.WAITS, incident__state__in=_NONE)
     states = {"not_reportable": _DECIDED[:1], "submitted": _DECIDED[1:]}.get(wanted, _DECIDED)
     return rows.filter(state__in=states)
 
