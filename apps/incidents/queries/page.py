@@ -176,7 +176,7 @@ def incident_page(incident: Incident, now: datetime, *, all_lines: bool = False)
         legal=seats.get("legal"),
         security=seats.get("ciso"),
         tone=state_tone(incident.state),
-        cards=[_first_response(incident, now), *_next_update(incident, now)],
+        cards=[_first_response(incident, terms, now), *_next_update(incident, now)],
         lines=lines[:LINES] if more_lines else lines,
         more_lines=more_lines,
         calls=_calls(incident),
@@ -215,7 +215,13 @@ def _head(entry: TimelineEntry) -> str:
 
 def _calls(incident: Incident) -> list[Call]:
     pages = incident.pages.select_related("person", "answered_by").order_by("-queued_at", "-pk")[:40]
-    return [Call(page, TARGET_WORDS.get(page.target, page.target), *CALL_WORDS[page.state]) for page in pages]
+    return [Call(page, _aim(page), *CALL_WORDS[page.state]) for page in pages]
+
+
+def _aim(page: Page) -> str:
+    """As what somebody was called; for a seat their own title says more."""
+    words = TARGET_WORDS.get(page.target, page.target)
+    return (page.person.title or words) if page.target == Target.SEAT else words
 
 
 def respond_within(incident: Incident) -> timedelta:
@@ -223,7 +229,8 @@ def respond_within(incident: Incident) -> timedelta:
     return timedelta(minutes=read_plan(incident.plan).wait_after(0))
 
 
-def _first_response(incident: Incident, now: datetime) -> Card:
+def _first_response(incident: Incident, terms: list[LeadTerm], now: datetime) -> Card:
+    """How fast somebody took it: named is who did, also where somebody else leads by now."""
     allowed, taken = respond_within(incident), incident.lead_accepted_at
     took = (taken or now) - incident.declared_at
     percent = min(int(100 * took / allowed), 100)
@@ -231,7 +238,8 @@ def _first_response(incident: Incident, now: datetime) -> Card:
     if taken is not None:
         tone, icon = ("ok", "check") if took <= allowed else ("bad", "circle-alert")
         words = "Met by" if tone == "ok" else "Late, by"
-        return Card("First response", icon, span_words(took), basis, percent, tone, words, incident.lead.display_name)
+        first = next((term.person for term in terms if term.accepted_at is not None), incident.lead)
+        return Card("First response", icon, span_words(took), basis, percent, tone, words, first.display_name)
     tone = "bad" if took > allowed else "warn"
     if not incident.is_open:
         return Card("First response", "timer", "Nobody", "said that they take it", 0, "accent", "")
