@@ -216,7 +216,7 @@ def test_every_variable_stands_in_the_operations_manual() -> None:
 
 DOCUMENTS = (
     "README.md", "THREAT_MODEL.md", "docs/tour.md", "docs/operations.md", "docs/directory.md",
-    "docs/attestations.md", "docs/verify.md",
+    "docs/attestations.md", "docs/verify.md", "docs/incidents.md", "docs/calling.md", "docs/offline.md",
 )  # fmt: skip
 
 
