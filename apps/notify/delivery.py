@@ -115,7 +115,12 @@ def _deliver(message: Message, outgoing: Outgoing, sweep: Sweep, clock_now: Call
         sweep.failed += _settle(message, Message.State.FAILED, error=reason)
         return True
     try:
-        outgoing.send(mail_of(message))
+        mail = mail_of(message)
+    except Exception as error:  # nothing of it is sent; whatever can't be written keeps no other mail waiting
+        sweep.failed += _settle(message, Message.State.FAILED, error=f"The mail can't be written: {error}")
+        return True
+    try:
+        outgoing.send(mail)
     except ValueError as error:
         sweep.failed += _settle(message, Message.State.FAILED, error=f"The mail can't be written: {error}")
     except PerhapsSentError as error:

@@ -128,6 +128,11 @@ def _deliver(delivery: Delivery, sweep: Sweep, clock_now: Callable[[], datetime]
     except (Refused, ValueError) as error:
         sweep.failed += _settle(delivery, Delivery.State.FAILED, clock_now(), error=str(error))
         return
+    except Exception as error:  # nothing of it is sent; whatever can't be written keeps no other waiting
+        log.exception("webhooks.not_written", delivery=delivery.pk)
+        words = f"The request can't be written: {type(error).__name__}."
+        sweep.failed += _settle(delivery, Delivery.State.FAILED, clock_now(), error=words)
+        return
     if not _is_still_wanted(delivery):
         sweep.withdrawn += _settle(delivery, Delivery.State.WITHDRAWN, clock_now())
         return

@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from apps.access.actions import revoke_tokens_of
@@ -18,12 +18,13 @@ from apps.audit.queries import latest_event_id
 from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import local_date
 from apps.common.errors import Refused
+from apps.common.saving import is_collision
 from apps.directory.actions.roles import sync_roles
 from apps.directory.models import HandedOver, OffboardingCase
 from apps.directory.queries.cases import CLOCK, waiting_systems
 from apps.directory.queries.successors import successor_of
 from apps.findings.actions import reassign_findings
-from apps.incidents.actions.leads import lock_led_by, replace_leaver
+from apps.incidents.actions.leads import leads_more_than, lock_led_by, replace_leaver
 from apps.notify.actions import Note, enqueue_many
 from apps.people import actions as people
 from apps.people.models import Person
@@ -37,6 +38,10 @@ from apps.registry.queries.succession import mandate_holder
 
 # Somebody can be appointed between the look and the lock: then everything is taken back and done again.
 TRIES = 4
+
+
+class LeadsMeanwhileError(Refused):
+    """Somebody began to lead an incident while they were about to leave: it has to be locked before they are."""
 
 
 def offboard(
@@ -54,7 +59,11 @@ def offboard(
             with transaction.atomic():
                 return _offboard(person, actor=actor, now=now, reason=reason, source=source)
         except Refused as error:
-            if not left or not isinstance(error.__cause__, IntegrityError):
+            again = isinstance(error, LeadsMeanwhileError) or isinstance(error.__cause__, IntegrityError)
+            if not left or not again:
+                raise
+        except OperationalError as error:
+            if not left or not is_collision(error):
                 raise
     raise AssertionError("unreachable: the last try returns or raises")
 
@@ -62,11 +71,13 @@ def offboard(
 def _offboard(person: Person, *, actor: Actor, now: datetime, reason: str, source: str) -> OffboardingCase:
     change_tree()  # one leaver at a time: two who stand in for each other see what the first one left
     leavers.lock_systems_of(person)
-    lock_led_by(person)
+    led = lock_led_by(person)
     lock_letters_of(person)  # before the person: who changes a matrix locks it first
     person = Person.objects.select_for_update().get(pk=person.pk)
     if not person.is_active:
         raise Refused(f"{person.display_name} is deactivated already.")
+    if leads_more_than(person, led):
+        raise LeadsMeanwhileError(f"{person.display_name} began to lead a response just now. Try again.")
     Person.objects.filter(pk=person.pk).update(leaving_on=local_date(now))
     case = OffboardingCase(person=person, source=source, reason=reason.strip()[:600], opened_at=now)
     case.due_on = local_date(now + CLOCK)

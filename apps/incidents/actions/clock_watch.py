@@ -1,17 +1,24 @@
 """The watchman of legal clocks: reminds at 50, 75 and 90 percent and in the last hour, and says what was missed."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.audit.actions import Entry, record_many
 from apps.audit.rules import SCHEDULER, Kind
-from apps.common.errors import Refused
 from apps.incidents.actions.clocks import clock_body, open_clocks
-from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, sync_participants
+from apps.incidents.actions.common import (
+    Line,
+    each_alone,
+    incident_subject,
+    line,
+    locked_incident,
+    sync_participants,
+)
 from apps.incidents.models import Incident, IncidentClock, TimelineEntry
 from apps.incidents.queries.clocks import deciding, moment_words
 from apps.incidents.rules import CLOCK_OVER, LIVE, ClockState, Mode
@@ -29,8 +36,39 @@ ASKED_AGAIN = 1
 
 
 def watch_clocks(*, now: datetime) -> int:
-    """Everything that time brings: clocks that were not opened, deciders who left, missed ones, reminders."""
-    return sum(step(now=now) for step in (catch_up, pass_on, mark_missed, alert, ask_again))
+    """Everything that time brings: clocks that were not opened, deciders who left, missed ones, reminders.
+
+    Each step does its clocks at once; where that fails, one after the other, so that one clock keeps no other waiting.
+    Raises RuntimeError, after all others were done, where one failed.
+    """
+    done, failed = 0, list[Exception]()
+    for step in (catch_up, pass_on, mark_missed, alert, ask_again):
+        try:
+            done += _all_or_each(step, now)
+        except Exception as error:
+            failed.append(error)
+            log.exception("clocks.sweep_failed", step=step.__name__)
+    if failed:
+        raise RuntimeError(f"Watching clocks failed in {len(failed)} steps.") from failed[-1]
+    return done
+
+
+def _all_or_each(step: Callable[..., int], now: datetime) -> int:
+    if step is catch_up:
+        return step(now=now)
+    try:
+        return step(now=now)
+    except Exception:
+        log.exception("clocks.batch_failed", step=step.__name__)
+    open_ = IncidentClock.objects.exclude(state__in=[state.value for state in CLOCK_OVER])
+    wanted = list(open_.filter(_may_need(now)).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    return each_alone(wanted, lambda pk: step(now=now, only=pk), step.__name__.replace("_", " "))
+
+
+def _may_need(now: datetime) -> Q:
+    """Every clock that one of the steps may be about."""
+    runs = Q(state=ClockState.RUNNING.value, due_at__isnull=False)
+    return Q(decides__is_active=False) | runs | Q(state=ClockState.NOT_ASSESSED.value, assess_by__lt=now)
 
 
 def catch_up(*, now: datetime) -> int:
@@ -47,15 +85,15 @@ def catch_up(*, now: datetime) -> int:
                 open_clocks(found, now)
                 sync_participants(found)
                 done += found.clocks.exists()
-        except (DatabaseError, Refused):
+        except Exception:  # whatever it is, the others get theirs
             log.exception("clocks.not_opened", incident=incident.code)
     return done
 
 
 @transaction.atomic
-def pass_on(*, now: datetime) -> int:
+def pass_on(*, now: datetime, only: int | None = None) -> int:
     """Clocks of deciders who left go to who decides for the seat now. Returns how many."""
-    rows = _locked(Q(decides__is_active=False), over=False)
+    rows = _locked(Q(decides__is_active=False), only, over=False)
     if not rows:
         return 0
     by_seat = deciding({clock.rule.decides_id for clock in rows}, now)
@@ -81,9 +119,9 @@ def pass_on(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def mark_missed(*, now: datetime) -> int:
+def mark_missed(*, now: datetime, only: int | None = None) -> int:
     """Clocks whose time is over are missed, with a line, an event and a message each. Returns how many."""
-    rows = _locked(Q(state=ClockState.RUNNING.value, due_at__lt=now))
+    rows = _locked(Q(state=ClockState.RUNNING.value, due_at__lt=now), only)
     if not rows:
         return 0
     for clock in rows:
@@ -119,14 +157,14 @@ ORDER BY g.id, g.at DESC, g.level DESC LIMIT %(most)s
 
 
 @transaction.atomic
-def alert(*, now: datetime) -> int:
+def alert(*, now: datetime, only: int | None = None) -> int:
     """Remind who decides, their deputy and the lead, each stage once. Returns how many clocks."""
     with connection.cursor() as cursor:
         cursor.execute(_DUE_SQL, {"now": now, "most": BATCH})
         levels: dict[int, int] = dict(cursor.fetchall())
     if not levels:
         return 0
-    rows = _locked(Q(pk__in=levels, state=ClockState.RUNNING.value))
+    rows = _locked(Q(pk__in=levels, state=ClockState.RUNNING.value), only)
     for clock in rows:
         clock.alerted = levels[clock.pk]
     IncidentClock.objects.bulk_update(rows, ["alerted"])
@@ -135,10 +173,10 @@ def alert(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def ask_again(*, now: datetime) -> int:
+def ask_again(*, now: datetime, only: int | None = None) -> int:
     """Duties that nobody assessed in time: one more message a person and incident. Returns how many duties."""
     waits = Q(state=ClockState.NOT_ASSESSED.value, assess_by__lt=now, alerted=0)
-    rows = _locked(waits & Q(incident__state__in=[state.value for state in LIVE]))
+    rows = _locked(waits & Q(incident__state__in=[state.value for state in LIVE]), only)
     if not rows:
         return 0
     for clock in rows:
@@ -174,9 +212,11 @@ def _late_assessment(incident: Incident, person: Person, clocks: list[IncidentCl
     )
 
 
-def _locked(wanted: Q, *, over: bool | None = None) -> list[IncidentClock]:
+def _locked(wanted: Q, only: int | None = None, *, over: bool | None = None) -> list[IncidentClock]:
     """The clocks, locked; one that somebody decides about at this moment is left for the next minute."""
     rows = IncidentClock.objects.filter(wanted)
+    if only is not None:
+        rows = rows.filter(pk=only)
     if over is False:
         rows = rows.exclude(state__in=[state.value for state in CLOCK_OVER])
     rows = rows.select_related("incident__lead", "rule", "decides", "deputy").order_by("pk")

@@ -1,8 +1,10 @@
 """What all verbs of incidents share: locking, saving, the timeline, who sees it."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
 from django.db import connection
 
 from apps.access.actions import replace_grants
@@ -11,6 +13,9 @@ from apps.common.errors import Refused
 from apps.incidents.models import Incident, IncidentUserPermission, TimelineEntry
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked
+
+log = structlog.get_logger(__name__)
+One = TypeVar("One")
 
 Line = TimelineEntry.Kind
 # Written by the portal and frozen by the database; empty is allowed.
@@ -62,6 +67,23 @@ def line(
         incident=incident, kind=kind, text=text, at=at or now, written_at=now, person=person,
         person_name=person.display_name if person else "", corrects=corrects,
     )  # fmt: skip
+
+
+def each_alone(rows: Iterable[One], act: Callable[[One], int], name: str) -> int:
+    """One after the other, each in a transaction of its own: one that can't be worked on keeps nobody waiting.
+
+    Returns the sum. Raises RuntimeError, after all others were done, where one failed.
+    """
+    done, failed = 0, list[Exception]()
+    for row in rows:
+        try:
+            done += act(row)
+        except Exception as error:  # whatever it is, the others are done
+            failed.append(error)
+            log.exception("sweep.one_failed", sweep=name, row=str(row))
+    if failed:
+        raise RuntimeError(f"{name.capitalize()} failed for {len(failed)}.") from failed[-1]
+    return done
 
 
 def by(actor: Actor) -> Person | None:

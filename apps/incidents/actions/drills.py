@@ -9,13 +9,15 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from apps.access.queries import may
+from apps.access.rules import Permission
 from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import organisation_zone
 from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
-from apps.incidents.actions.common import MeanwhileChanged, next_number
+from apps.incidents.actions.common import MeanwhileChanged, each_alone, next_number
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.improvements import exercise_subject
 from apps.incidents.models import Exercise, Incident, Inject
@@ -117,10 +119,16 @@ def require_planner(exercise: Exercise, actor: Person) -> None:
         raise NotAllowed(f"{exercise.facilitator.display_name} facilitates this drill. Only they can do this.")
 
 
+def may_facilitate(exercise: Exercise, person: Person) -> bool:
+    """Who facilitates it. Where they have left, who planned it and who manages incidents stand in."""
+    if exercise.facilitator.is_active:
+        return person.pk == exercise.facilitator_id
+    return person.pk == exercise.created_by_id or may(person, Permission.INCIDENTS_MANAGE)
+
+
 def require_facilitator(exercise: Exercise, actor: Actor) -> None:
-    """Raise NotAllowed for anybody but who facilitates it. Where they have left, who planned it stands in."""
-    stands_in = exercise.created_by_id if not exercise.facilitator.is_active else None
-    if not isinstance(actor, Person) or actor.pk not in {exercise.facilitator_id, stands_in}:
+    """Raise NotAllowed for anybody but who facilitates it, or stands in."""
+    if not isinstance(actor, Person) or not may_facilitate(exercise, actor):
         raise NotAllowed(f"{exercise.facilitator.display_name} facilitates this drill. Only they can do this.")
 
 
@@ -295,10 +303,11 @@ def _refuse_live(systems: Iterable[System]) -> None:
 def start_due_drills(*, now: datetime) -> int:
     """Start what is ready and whose time has come. Returns how many. Safe to run twice.
 
-    What can't start, or should have long ago, is planned anew, and its facilitator is told why.
+    What can't start, or should have long ago, is planned anew, and its facilitator is told why. Raises RuntimeError,
+    after all others were done, where one failed.
     """
     due = Exercise.objects.filter(state=State.READY, planned_at__lte=now).order_by("planned_at", "pk")
-    return sum(_start_due(exercise, now) for exercise in due)
+    return each_alone(due, lambda one: _start_due(one, now), "starting drills")
 
 
 def _start_due(exercise: Exercise, now: datetime) -> bool:
@@ -316,18 +325,18 @@ def _start_due(exercise: Exercise, now: datetime) -> bool:
 @transaction.atomic
 def postpone_exercise(exercise: Exercise, *, because: str, actor: Actor, now: datetime) -> Exercise | None:
     """What could not start is planned anew, and its facilitator is told. None where it is not ready any more."""
-    rows = Exercise.objects.select_for_update(no_key=True, of=("self",)).select_related("facilitator")
+    rows = Exercise.objects.select_for_update(no_key=True, of=("self",)).select_related("facilitator", "created_by")
     exercise = rows.get(pk=exercise.pk)
     if exercise.state != State.READY:
         return None
     exercise.state = State.PLANNED.value
     save_exercise(exercise, "state")
-    if exercise.facilitator.is_active:
-        enqueue(
-            key=f"drill:{exercise.pk}:{exercise.version}:late", recipient=exercise.facilitator, now=now,
-            subject=f"DRILL: {exercise.code} did not start", path=exercise.path,
-            body=f"{exercise.title}: {because}\n\nChoose another time and make it ready again.",
-        )  # fmt: skip
+    enqueue(
+        key=f"drill:{exercise.pk}:{exercise.version}:late", now=now, path=exercise.path,
+        recipient=exercise.facilitator if exercise.facilitator.is_active else exercise.created_by,
+        subject=f"DRILL: {exercise.code} did not start",
+        body=f"{exercise.title}: {because}\n\nChoose another time and make it ready again.",
+    )  # fmt: skip
     _record(Kind.EXERCISE_CHANGED, exercise, actor, now, after={"state": "planned"}, reason=because)
     return exercise
 

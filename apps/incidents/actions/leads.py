@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import Actor, Kind, Subject
@@ -282,10 +283,17 @@ def _withdraw_handover(incident: Incident, now: datetime) -> int:
     return LeadHandover.objects.filter(incident=incident, state="asked").update(state="withdrawn", answered_at=now)
 
 
-def lock_led_by(person: Person) -> None:
-    """Lock the open incidents that somebody leads, their systems first, before the person is locked."""
-    for incident in _led_by(person):
-        locked_incident(incident)
+def lock_led_by(person: Person) -> frozenset[int]:
+    """Lock the open incidents that somebody leads, their systems first, before the person is locked. Returns which."""
+    return frozenset(locked_incident(incident).pk for incident in _led_by(person))
+
+
+def leads_more_than(person: Person, known: frozenset[int]) -> bool:
+    """Whether somebody leads another incident than these by now; nobody else can be appointed once they are locked.
+
+    To lock that one now would be against the order: whoever holds it may wait for this very person.
+    """
+    return _led_by(person).exclude(pk__in=known).exists()
 
 
 def _led_by(person: Person) -> QuerySet[Incident]:
@@ -341,13 +349,16 @@ def _line_up(incident: Incident, now: datetime) -> Iterator[Person]:
 
 
 def _end(term: LeadTerm, why: str, actor: Actor, now: datetime, *, reason: str = "") -> None:
-    term.ended_at, term.ended_because, term.reason, term.ended_by = now, why, reason[:600], by(actor)
+    # Never before it began: two hosts may differ by some seconds.
+    term.ended_at = max(now, term.proposed_at)
+    term.ended_because, term.reason, term.ended_by = why, reason[:600], by(actor)
     term.save(update_fields=["ended_at", "ended_because", "reason", "ended_by"])
 
 
 def end_lead(incident: Incident, now: datetime) -> None:
     """The incident is over: the last term ends with it."""
-    LeadTerm.objects.filter(incident=incident, ended_at=None).update(ended_at=now, ended_because=Ended.OVER)
+    at = Greatest(F("proposed_at"), Value(now))
+    LeadTerm.objects.filter(incident=incident, ended_at=None).update(ended_at=at, ended_because=Ended.OVER)
 
 
 def lead_again(incident: Incident, person: Person, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Answering a call, putting a renewal off, and the sweep that calls whoever is next."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import connection, transaction
@@ -169,15 +170,12 @@ def advance_due(*, now: datetime) -> int:
     on which somebody works is left for the next time. Returns how many were done. Raises RuntimeError, after all
     others were done, where one failed.
     """
-    note_sent()
-    _bring_forward(now)
-    _start_missing(now)
+    failed = _before_calling(now)
     running = Escalation.objects.filter(state=State.RUNNING, due_at__lte=now).order_by("due_at")
     over = Escalation.objects.filter(state=State.ACKED, ack_until__lte=now, incident__state__in=_LIVE)
     due = [*running.values_list("pk", flat=True)[:AT_A_TIME]]
     due += over.order_by("ack_until").values_list("pk", flat=True)[:AT_A_TIME]
     done = 0
-    failed: list[Exception] = []
     for pk in due:
         try:
             done += _advance_one(pk, now)
@@ -185,8 +183,26 @@ def advance_due(*, now: datetime) -> int:
             failed.append(error)
             log.exception("calling.sweep_failed", incident=pk)
     if failed:
-        raise RuntimeError(f"Calling failed for {len(failed)} of {len(due)} incidents.") from failed[-1]
+        raise RuntimeError(f"Calling failed {len(failed)} times at {len(due)} incidents.") from failed[-1]
     return done
+
+
+def _before_calling(now: datetime) -> list[Exception]:
+    """What is known about calls that went out, and timers that are missing; returns what failed.
+
+    Each is one statement over all incidents: one row that it can't read must not keep those from being called who
+    are due.
+    """
+    failed: list[Exception] = []
+    for name, act in (("sent", note_sent), ("forward", partial(_bring_forward, now)),
+                      ("missing", partial(_start_missing, now))):  # fmt: skip
+        try:
+            with transaction.atomic():
+                act()
+        except Exception as error:
+            failed.append(error)
+            log.exception("calling.sweep_failed", step=name)
+    return failed
 
 
 @transaction.atomic

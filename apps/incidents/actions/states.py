@@ -14,6 +14,7 @@ from apps.incidents.actions.common import (
     FROZEN,
     Line,
     by,
+    each_alone,
     incident_subject,
     line,
     locked_incident,
@@ -82,11 +83,14 @@ def _classified(incident: Incident, wanted: Severity, reason: str, actor: Actor,
 
 
 def classify_overdue(*, now: datetime) -> int:
-    """Nobody said within 30 minutes how bad it is: the higher level applies. Returns how many. Safe to run twice."""
+    """Nobody said within 30 minutes how bad it is: the higher level applies. Returns how many. Safe to run twice.
+
+    Raises RuntimeError, after all others were done, where one failed.
+    """
     late = Incident.objects.filter(
         severity=Severity.UNCLASSIFIED, classify_by__lte=now, state__in=[State.REPORTED, State.TRIAGE]
     )
-    return sum(_undecided(incident, now) for incident in late.select_related("system").order_by("pk"))
+    return each_alone(late.select_related("system").order_by("pk"), lambda one: _undecided(one, now), "classifying")
 
 
 @transaction.atomic
