@@ -141,7 +141,8 @@ def _declared(request: HttpRequest, said: Where, form: DeclareForm, actor: Perso
     )
     if not visible_incidents(actor).filter(pk=incident.pk).exists():
         return render(request, "incidents/declared.html", {"incident": incident})
-    messages.success(request, f"{incident.code} is declared. {incident.lead.display_name} is called now.")
+    said_so = f"{incident.code} is declared. {incident.lead.display_name} is called now."
+    messages.success(request, f"{said_so} Whatever else you see, add it to the timeline.")
     return redirect(incident.path)
 
 
