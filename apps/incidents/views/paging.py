@@ -7,15 +7,18 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.signing import BadSignature
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from apps.common.clock import zone_named
 from apps.common.errors import NotAllowed, Refused
 from apps.incidents.actions.paging import LINK, acknowledge, decline_page
 from apps.incidents.forms.plans import AnswerForm
 from apps.incidents.models import Page
 from apps.incidents.queries.ack_links import LinkExpired, page_of
 from apps.incidents.queries.paging import database_now
+from apps.incidents.queries.steps import OVER, steps_in
 from apps.incidents.rules import SEVERITY_WORDS, Severity, Visibility
 
 
@@ -76,14 +79,22 @@ def _show(request: HttpRequest, form: AnswerForm, page: Page, now: datetime, *, 
     incident = page.incident
     row = getattr(incident, "escalation", None)
     held = row is not None and row.state == "acked"
+    is_open, mine = (
+        incident.visibility == Visibility.OPEN,
+        held and row is not None and row.acked_by_id == page.person_id,
+    )
     context = {
         "form": form,
         "page": page,
         "incident": incident,
-        "is_open": incident.visibility == Visibility.OPEN,
+        "is_open": is_open,
         "severity": SEVERITY_WORDS[Severity(incident.severity)],
         "holder": row.acked_by if held and row is not None else None,
-        "mine": held and row is not None and row.acked_by_id == page.person_id,
+        "mine": mine,
+        "next_call": row.due_at if row is not None and row.due_at and row.due_at > now else None,
+        "first": steps_in(incident).exclude(state__in=OVER).first() if mine and is_open and incident.is_live else None,
         "asks": incident.is_live and not held and page.state not in {"declined", "cancelled"},
     }
-    return render(request, "incidents/ack.html", context, status=status)
+    # Nobody is signed in: times are those of who was called.
+    with timezone.override(zone_named(page.person.time_zone)):
+        return render(request, "incidents/ack.html", context, status=status)
