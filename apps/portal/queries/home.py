@@ -22,7 +22,10 @@ from apps.common.workdays import add_working_days
 from apps.directory.queries.cases import open_cases_of
 from apps.findings.models import CorrectiveAction, Finding
 from apps.findings.queries import findings_for, planned_for, to_verify_by
-from apps.incidents.models import Incident
+from apps.incidents.models import Incident, IncidentTask, Review
+from apps.incidents.queries.clocks import moment_words
+from apps.incidents.queries.duties import ToDecide, reviews_of, tasks_of, to_decide
+from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.queries.page import needing
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
@@ -46,7 +49,7 @@ class Need:
     """One duty: what, by when, and the next action."""
 
     # incident | attestation | nomination | handover | finding | letters | charter | leaver | review | exception |
-    # rollup | passed
+    # rollup | passed | clock | task | incident_review
     kind: str
     title: str
     text: str
@@ -129,7 +132,8 @@ def home_page(person: Person, now: datetime) -> HomePage:
     reviews = _reviews(person, now, today)
     nodes = [_node(one, today) for one in nodes_for(person, now)[:SHOWN]]
     passed = _passed_on(person, today)
-    needs += charter + leavers + reviews + nodes + passed
+    learning = _of_incidents(person, today)
+    needs += charter + leavers + reviews + nodes + passed + learning
     live_now = [_incident(one, person, today) for one in needing(person)]
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
@@ -146,7 +150,8 @@ def home_page(person: Person, now: datetime) -> HomePage:
         + len(leavers)
         + len(reviews)
         + len(nodes)
-        + len(passed),
+        + len(passed)
+        + len(learning),
         owned=owned,
         owned_total=counts["n"],
         interim_total=counts["interim"],
@@ -157,17 +162,68 @@ def home_page(person: Person, now: datetime) -> HomePage:
 
 def _incident(one: Incident, person: Person, today: date) -> Need:
     """A live incident that somebody leads, was called to, or is asked to take over."""
-    leads = one.lead_id == person.pk
+    leads, asked = one.lead_id == person.pk, getattr(one, "asked", False)
     text = f"{one.prefix}{_short(one.title)}. {_short(one.place)}"
+    title = f"You lead the response to {one.code}" if leads else f"You are called to {one.code}"
     return Need(
         kind="incident",
-        title=f"You lead the response to {one.code}" if leads else f"You are called to {one.code}",
+        title=f"You are asked to take over {one.code}" if asked else title,
         text=text if leads else f"{text}. {one.lead.display_name} leads",
         due_on=today,
         today=today,
         url=one.path,
         action="Open",
         about=one.code,
+    )
+
+
+def _of_incidents(person: Person, today: date) -> list[Need]:
+    """What incidents ask of somebody beside leading them: duties to decide, tasks, a review. Three queries."""
+    seen = visible_incidents(person)
+    needs = [_to_decide(one, today) for one in to_decide(person, seen)[:SHOWN]]
+    needs += [_task(one, today) for one in tasks_of(person, seen)[:SHOWN]]
+    return needs + [_incident_review(one, today) for one in reviews_of(person, seen)[:SHOWN]]
+
+
+def _to_decide(one: ToDecide, today: date) -> Need:
+    count = "1 legal duty" if one.count == 1 else f"{one.count} legal duties"
+    runs = f" {one.runs} clock{'s run' if one.runs > 1 else ' runs'}." if one.runs else ""
+    return Need(
+        kind="clock",
+        title=f"Decide {count} of {one.code}",
+        text=f"The first by {moment_words(one.by)}.{runs}",
+        due_on=local_date(one.by),
+        today=today,
+        url=reverse("incidents:incident_clocks", args=[one.code]),
+        action="Decide",
+        about=f"{one.code}, legal duties",
+    )
+
+
+def _task(one: IncidentTask, today: date) -> Need:
+    by = f", by {moment_words(one.due_at)}" if one.due_at else ""
+    return Need(
+        kind="task",
+        title=_short(one.what),
+        text=f"{one.incident.prefix}{one.incident.code}. {one.set_by.display_name} asked you{by}.",
+        due_on=local_date(one.due_at or one.set_at),
+        today=today,
+        url=f"{one.incident.path}#tasks",
+        action="Open",
+        about=f"{one.incident.code}, task",
+    )
+
+
+def _incident_review(one: Review, today: date) -> Need:
+    return Need(
+        kind="incident_review",
+        title=f"Review {one.incident.code}: {_short(one.incident.title)}",
+        text="You did not lead it. Say what happened, why, and who does what about it, then sign.",
+        due_on=one.due_on,
+        today=today,
+        url=reverse("incidents:review", args=[one.incident.code]),
+        action="Review",
+        about=one.incident.code,
     )
 
 
