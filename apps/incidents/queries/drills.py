@@ -15,6 +15,7 @@ from apps.incidents.models import (
     Exercise,
     Incident,
     IncidentUserPermission,
+    Inject,
     ResponseCard,
     ResponseProfile,
 )
@@ -65,6 +66,27 @@ def systems_of(actor: Person, exercise: Exercise) -> tuple[list[System], int]:
     if actor.pk in {exercise.facilitator_id, exercise.created_by_id}:
         seen = list(exercise.systems.select_related("owner", "unit").order_by("name"))
     return seen, every - len(seen)
+
+
+@dataclass(frozen=True)
+class InDrill:
+    """The drill that an incident belongs to, as its page names it, and what was told and waits for an answer."""
+
+    exercise: Exercise
+    told: list[Inject]
+
+
+def in_drill(actor: Person, incident: Incident) -> InDrill | None:
+    """The drill of an incident, where the reader may open it; None for what is real. Two queries for a drill."""
+    if incident.exercise_id is None:
+        return None
+    exercise = visible_exercises(actor).select_related("facilitator").filter(pk=incident.exercise_id).first()
+    if exercise is None:
+        return None
+    told: list[Inject] = []
+    if exercise.state == State.RUNNING:
+        told = list(exercise.injects.filter(given_at__isnull=False, answered_at=None).order_by("given_at", "order"))
+    return InDrill(exercise, told)
 
 
 @dataclass(frozen=True)

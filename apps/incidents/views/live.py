@@ -11,6 +11,7 @@ from apps.incidents.actions.states import open_ends
 from apps.incidents.forms.incidents import NoteForm
 from apps.incidents.models import Escalation, Incident, Review
 from apps.incidents.queries.clocks import board
+from apps.incidents.queries.drills import in_drill
 from apps.incidents.queries.incidents import find_incident
 from apps.incidents.queries.page import IncidentPage, Rights, classify_words, incident_page, rights_over
 from apps.incidents.queries.steps import steps_of_incident
@@ -55,6 +56,7 @@ class Desk:
             "unclassified": incident.severity == Severity.UNCLASSIFIED and incident.is_open,
             "classify_words": classify_words(incident, now),
             "scenario": scenario_words(incident.scenario),
+            "drill": in_drill(self.actor, incident),
             "next": self._next(),
             "steps": steps_of_incident(incident, self.actor, now),
             # One row: what is not in it is one link away.
