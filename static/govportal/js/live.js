@@ -5,23 +5,61 @@
   const said = document.getElementById("live-said");
   const lines = () => document.getElementById("live-lines");
 
-  // Somebody types there, or typed and did not send it.
-  const inUse = (region) => {
-    const active = document.activeElement;
-    if (region.contains(active) && active.closest("input, textarea, select")) return true;
-    return [...region.querySelectorAll("input:not([type=hidden]), textarea")].some(
-      (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked,
+  // What somebody types, or typed and did not send.
+  const isChanged = (field) =>
+    "checked" in field && /checkbox|radio/.test(field.type)
+      ? field.checked !== field.defaultChecked
+      : field.value !== field.defaultValue;
+  const held = (region) =>
+    [...region.querySelectorAll("input:not([type=hidden]), textarea")].filter(
+      (field) => field === document.activeElement || isChanged(field),
     );
+  let composing = false;
+  document.addEventListener("compositionstart", () => (composing = true));
+  document.addEventListener("compositionend", () => (composing = false));
+
+  // The same link or button after the swap, which makes each of them another element.
+  const twinOf = (active, region) => {
+    const inside = (selector) => `#${region.id} ${selector}`;
+    if (active.getAttribute("href")) return inside(`a[href="${CSS.escape(active.getAttribute("href"))}"]`);
+    const form = active.closest("button") && active.form;
+    if (!form) return null;
+    const does = form.querySelector("[name=do]")?.value;
+    const which = does ? `:has([name="do"][value="${CSS.escape(does)}"])` : "";
+    return inside(`form[action="${CSS.escape(form.getAttribute("action"))}"]${which} button`);
+  };
+
+  // The field is not there any more: somebody else did what it asks for. The words stay, and that is said.
+  const meanwhile = (region) => {
+    if (region.querySelector("[data-meanwhile]")) return;
+    const note = document.createElement("p");
+    note.className = "live-meanwhile";
+    note.dataset.meanwhile = "";
+    note.setAttribute("role", "status");
+    note.textContent = "Somebody worked on this meanwhile. What you typed is still here: copy it, then ";
+    const again = document.createElement("a");
+    again.href = location.href;
+    again.textContent = "read it anew";
+    note.append(again, ".");
+    region.prepend(note);
   };
 
   let focused = null;
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
-    const region = event.detail.target;
-    if (inUse(region)) event.detail.shouldSwap = false;
+    const { target: region, fragment } = event.detail;
+    const pairs = held(region).map((field) => [field, field.id && fragment.querySelector(`#${CSS.escape(field.id)}`)]);
+    if (composing && region.contains(document.activeElement)) event.detail.shouldSwap = false;
+    if (pairs.some(([, twin]) => !twin)) {
+      event.detail.shouldSwap = false;
+      meanwhile(region);
+    }
+    if (!event.detail.shouldSwap) return;
+    for (const [field, twin] of pairs) {
+      twin.value = field.value;
+      if ("checked" in field) twin.checked = field.checked;
+    }
     const active = document.activeElement;
-    // A link that has the focus is another element after the swap: the focus goes to the same one.
-    if (event.detail.shouldSwap && region.contains(active) && active.getAttribute("href"))
-      focused = `#${region.id} a[href="${CSS.escape(active.getAttribute("href"))}"]`;
+    if (region.contains(active)) focused = twinOf(active, region);
   });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
