@@ -8,7 +8,9 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.audit.models import AuditEvent
 from apps.common.errors import NotAllowed, Refused
+from apps.directory.actions import offboard
 from apps.findings.models import Finding
+from apps.incidents.actions.drill_facilitator import replace_facilitator
 from apps.incidents.actions.drill_run import (
     answer_inject,
     close_exercise,
@@ -348,3 +350,40 @@ def test_a_past_time_is_refused(cast: Any) -> None:
     with pytest.raises(Refused, match="has not passed"):
         plan_exercise(a_plan(cast, planned_at=NOW - timedelta(minutes=1)), actor=cast.mara, now=NOW)
     assert not Exercise.objects.exists()
+
+
+def test_a_facilitator_who_left_is_replaced(cast: Any, browse: Any) -> None:
+    exercise = make_ready(planned(cast, facilitator=cast.nils), actor=cast.mara, now=NOW)
+    start_exercise(exercise, actor=cast.nils, now=AT)
+    offboard(cast.nils, actor=cast.mara, now=AT)
+    exercise.refresh_from_db()
+    before = (exercise.version, AuditEvent.objects.count(), Message.objects.count())
+    for person in (cast.cleo, cast.ivan, cast.robot):
+        with pytest.raises(Refused):
+            replace_facilitator(exercise, person, actor=cast.mara, now=AT)
+    with pytest.raises(NotAllowed):
+        replace_facilitator(exercise, cast.dov, actor=cast.dov, now=AT)
+    exercise.refresh_from_db()
+    assert (exercise.version, AuditEvent.objects.count(), Message.objects.count()) == before
+
+    page = browse(cast.mara).get(exercise.path).content.decode()
+    assert f"{cast.nils.display_name} has left." in page
+    sent = browse(cast.mara).post(exercise.path, {"do": "facilitator", "person": "dov@example.org"})
+    assert (sent.status_code, sent["Location"]) == (302, exercise.path)
+
+    exercise.refresh_from_db()
+    assert exercise.facilitator == cast.dov
+    assert Message.objects.filter(recipient=cast.dov, subject=f"DRILL: you facilitate {exercise.code}").count() == 1
+    with pytest.raises(NotAllowed, match="Nobody replaces them"):
+        replace_facilitator(exercise, cast.bo, actor=cast.mara, now=AT)
+    exercise = end_exercise(exercise, actor=cast.dov, now=AT + timedelta(hours=1))
+    assert browse(cast.dov).get(exercise.path).status_code == 200
+
+
+def test_the_database_keeps_who_facilitates(cast: Any) -> None:
+    exercise = started(cast)
+    rows = Exercise.objects.filter(pk=exercise.pk)
+    for person in (cast.nils, cast.ada):
+        with pytest.raises(DatabaseError, match="Who facilitates a drill that runs stays"), transaction.atomic():
+            rows.update(facilitator=person, version=exercise.version + 1)
+    assert rows.get().facilitator == cast.mara

@@ -5,7 +5,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from apps.incidents.actions import drill_run, drills, improvements, reviews
+from apps.incidents.actions.drill_facilitator import replace_facilitator
 from apps.incidents.models import Exercise, Inject, Review
+from apps.people.models import Person
 from tests.factories import NOW
 from tests.incidents import verbs_live
 from tests.incidents.learning_world import signing
@@ -125,6 +127,16 @@ def then(make: Callable[[Any], Any], act: Callable[[Any, Any], Any]) -> Prepare:
 
 
 CHANGED = {"exercise.changed": 1}
+
+
+def _facilitator_left(w: Any) -> Callable[[], Any]:
+    exercise = _ready(w, facilitator=w.cast.nils)
+    drills.start_exercise(exercise, actor=w.cast.nils, now=NOW)
+    exercise.refresh_from_db()
+    Person.objects.filter(pk=w.cast.nils.pk).update(is_active=False, deactivated_at=NOW)
+    return lambda: replace_facilitator(exercise, w.cast.bo, **_by(w))
+
+
 ACTION = {"caused finding.raised": 1, "caused finding.action.planned": 1}
 VERBS: dict[str, tuple[Prepare, dict[str, int]]] = {
     "open_review": (_open, {"review.opened": 1}),
@@ -150,6 +162,7 @@ VERBS: dict[str, tuple[Prepare, dict[str, int]]] = {
     "cancel_exercise": (
         then(_ready, lambda w, e: drills.cancel_exercise(e, reason="No time", **_by(w))), {"exercise.cancelled": 1},
     ),
+    "replace_facilitator": (_facilitator_left, CHANGED),
     "postpone_exercise": (
         then(_ready, lambda w, e: drills.postpone_exercise(e, because="Late", **_by(w))), CHANGED,
     ),

@@ -22,6 +22,12 @@ class _Form(forms.Form):
     use_required_attribute = False
 
 
+class FacilitatorForm(_Form):
+    """Who facilitates instead of somebody who left."""
+
+    person = person("Who facilitates it from now on?")
+
+
 class PlanForm(_Form):
     """What a drill is to be."""
 

@@ -11,6 +11,7 @@ from apps.common.workdays import add_working_days
 from apps.incidents.models import Exercise, Review
 from apps.incidents.queries.drills import stale_by_unit
 from apps.incidents.rules.drills import COUNTS_MONTHS
+from apps.people.models import Person
 from apps.registry.queries.succession import Succession, mandate_holder
 from apps.registry.rules.breaches import Breach, Level, Severity
 
@@ -25,14 +26,20 @@ _MISSING = {NO_TABLETOP: "no tabletop", NO_STOP_TEST: "no live test of the stop"
 
 def learning_breaches(now: datetime) -> list[Breach]:
     """Every breach: one for each late review or report, and one for each unit head and kind of drill. Five queries."""
-    if mandate_holder() is None:
+    holder = mandate_holder()
+    if holder is None:
         return []
-    return [*_reviews(now), *_reports(now), *_stale(now)]
+    return [*_reviews(now, holder), *_reports(now, holder), *_stale(now)]
 
 
-def _reviews(now: datetime) -> Iterator[Breach]:
-    late = Review.objects.filter(state=Review.State.OPEN, due_on__lt=local_date(now)).select_related("incident")
-    for review in late.order_by("pk"):
+def _here(facilitator: Person, holder: Person) -> UUID:
+    """Who sees to it: the facilitator; once they have left, the holder of the mandate, who chooses another."""
+    return facilitator.pk if facilitator.is_active else holder.pk
+
+
+def _reviews(now: datetime, holder: Person) -> Iterator[Breach]:
+    late = Review.objects.filter(state=Review.State.OPEN, due_on__lt=local_date(now))
+    for review in late.select_related("incident", "facilitator").order_by("pk"):
         incident = review.incident
         yield Breach(
             check=REVIEW_LATE,
@@ -41,16 +48,16 @@ def _reviews(now: datetime) -> Iterator[Breach]:
             subject=f"review:{incident.code}",
             title=f"The review of {incident.code} was due on {day_words(review.due_on)}.",
             remedy="Sign it with causes and actions, or have somebody else facilitate it.",
-            person_id=review.facilitator_id,
+            person_id=_here(review.facilitator, holder),
             system_id=incident.system_id,
             path=f"{incident.path}review/",
         )
 
 
-def _reports(now: datetime) -> Iterator[Breach]:
+def _reports(now: datetime, holder: Person) -> Iterator[Breach]:
     today = local_date(now)
-    waiting = Exercise.objects.filter(state__in=["hotwash", "aar_draft"], ended_at__isnull=False).order_by("pk")
-    for exercise in waiting:
+    waiting = Exercise.objects.filter(state__in=["hotwash", "aar_draft"], ended_at__isnull=False)
+    for exercise in waiting.select_related("facilitator").order_by("pk"):
         due = add_working_days(local_date(exercise.ended_at), REPORT_WITHIN) if exercise.ended_at else today
         if due < today:
             yield Breach(
@@ -60,7 +67,7 @@ def _reports(now: datetime) -> Iterator[Breach]:
                 subject=f"exercise:{exercise.code}",
                 title=f"The report of the drill {exercise.code} was due on {day_words(due)}.",
                 remedy="Rate each objective, sum up what was seen, and sign it.",
-                person_id=exercise.facilitator_id,
+                person_id=_here(exercise.facilitator, holder),
                 path=exercise.path,
             )
 

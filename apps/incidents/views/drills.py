@@ -20,10 +20,12 @@ from apps.common.errors import NotAllowed, Refused
 from apps.incidents.actions import drill_run as running
 from apps.incidents.actions import drills as planning
 from apps.incidents.actions.common import MeanwhileChanged
+from apps.incidents.actions.drill_facilitator import may_replace_facilitator, replace_facilitator
 from apps.incidents.actions.improvements import add_action
 from apps.incidents.forms.drills import (
     AnswerForm,
     CancelForm,
+    FacilitatorForm,
     InjectForm,
     ObservationForm,
     PlanForm,
@@ -145,7 +147,7 @@ class Desk:
     def __init__(self, request: HttpRequest, code: str) -> None:
         self.request, self.actor, self.now = request, signed_in(request), clock.now()
         self.exercise = _find(request, code)
-        self.facilitates = self.exercise.facilitator_id == self.actor.pk
+        self.facilitates = planning.may_facilitate(self.exercise, self.actor)
         self.plans = self.facilitates or self.exercise.created_by_id == self.actor.pk
         self.takes_part = running.takes_part(self.exercise, self.actor)
         self.wants = request.POST.get("do", "") if request.method == "POST" else ""
@@ -158,6 +160,8 @@ class Desk:
         """The forms that the reader may send now."""
         found: dict[str, forms.Form] = {}
         before = self.state in planning.BEFORE
+        if may_replace_facilitator(self.exercise, self.actor):
+            found["facilitator"] = FacilitatorForm(self._data("facilitator"))
         if self.plans and before:
             found["inject"] = InjectForm(self._data("inject"))
             found["cancel"] = CancelForm(self._data("cancel"))
@@ -186,7 +190,8 @@ class Desk:
             found["observe"] = ObservationForm(self._data("observe"), exercise=exercise)
         if self.state in {State.HOTWASH, State.AAR_DRAFT}:
             found["report"] = ReportForm(self._data("report"), exercise=exercise)
-        if self.state == State.AAR_DRAFT and not running.lacking(exercise):
+        mine = exercise.facilitator_id == self.actor.pk
+        if mine and self.state == State.AAR_DRAFT and not running.lacking(exercise):
             found["sign"] = SignForm(self.request, self.actor, self._data("sign"))
         if self.state == State.AAR_SIGNED:
             found["close"] = forms.Form(self._data("close"))
@@ -270,6 +275,9 @@ class Desk:
         return {
             "inject": lambda form: said(planning.add_inject(one, **form.cleaned_data, **by), "Added."),
             "cancel": lambda form: said(planning.cancel_exercise(one, **form.cleaned_data, **by), "Cancelled."),
+            "facilitator": lambda form: said(
+                replace_facilitator(one, **form.cleaned_data, **by), "They facilitate it."
+            ),
             "ready": lambda _: said(planning.make_ready(one, **by), "Ready. It starts by itself at its time."),
             "start": lambda _: said(planning.start_exercise(one, **by), "The drill runs."),
             "end": lambda _: said(running.end_exercise(one, **by), "The drill is over. Nobody is called any more."),
