@@ -32,7 +32,8 @@ def learning_pages(cast: Any, now: datetime) -> dict[str, list[str]]:
     return {
         "una": [f"{open_.path}review/", f"{ready.path}review/"],
         "mara": [
-            "/incidents/reviews/", "/incidents/reviews/?tab=done", f"{signed.path}review/", *drills,
+            "/incidents/reviews/", "/incidents/reviews/?tab=done", "/incidents/reviews/?tab=actions",
+            f"{signed.path}review/", *drills,
             "/incidents/drills/", "/incidents/drills/?tab=due", "/incidents/drills/new/?system=SYS-LEARNT",
             f"{drills[0]}edit/", f"{drills[3]}report/", f"{drills[4]}report/",
             "/incidents/metrics/", "/incidents/metrics/?period=90",

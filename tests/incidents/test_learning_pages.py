@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from apps.common import clock
+from apps.common.clock import local_date
 from apps.incidents.actions.drills import make_ready, start_exercise
+from apps.incidents.actions.improvements import Improvement, add_action
 from apps.incidents.actions.reviews import save_review
 from apps.incidents.models import CardView, Exercise, Review, ReviewAction
 from tests.cast import PASSWORD
@@ -99,6 +101,19 @@ def test_the_list_of_reviews(cast: Any, browse: Any) -> None:
     assert page.index(late.code) < page.index(new.code)
     assert "Nothing was reviewed yet" in browse(cast.mara).get("/incidents/reviews/?tab=done").content.decode()
     assert late.code not in browse(cast.nils).get("/incidents/reviews/").content.decode()
+
+
+def test_actions_that_are_not_done_stand_in_one_list(cast: Any, browse: Any) -> None:
+    path = "/incidents/reviews/?tab=actions"
+    assert "Every action is done" in browse(cast.mara).get(path).content.decode()
+    incident = resolved(cast, now=ago(days=2))
+    review = Review.objects.get(incident=incident)
+    what = Improvement("detect", "Count letters per claimant every hour.", cast.ben, local_date(ago(days=1)), "high")
+    add_action(incident, what, actor=review.facilitator, now=ago(days=1))
+    page = browse(cast.mara).get(path).content.decode()
+    for words in ("Count letters per claimant", "Ben Ortega", "Overdue since", f"{incident.path}review/"):
+        assert words in page
+    assert "Count letters" not in browse(cast.nils).get(path).content.decode()
 
 
 def test_the_first_look_is_noted_once(cast: Any, browse: Any) -> None:

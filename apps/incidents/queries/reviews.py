@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.findings.models import Finding
 from apps.incidents.models import Incident, Review, ReviewAction
+from apps.incidents.queries.drills import visible_exercises
 from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.rules.reviews import OWNERSHIP_GAP
 from apps.people.models import Person
@@ -39,6 +40,15 @@ def actions_of(**about: Any) -> QuerySet[ReviewAction]:
     """The actions of an incident or a drill, with who does each and where it stands."""
     found = ReviewAction.objects.filter(**about).select_related("finding__person", "finding__system", "added_by")
     return found.prefetch_related("finding__actions__person", "finding__actions__verifier")
+
+
+def open_actions(actor: Person) -> QuerySet[ReviewAction]:
+    """What is not put right yet of the incidents and drills that somebody may open, the nearest day first."""
+    incidents, drills = visible_incidents(actor).values("pk"), visible_exercises(actor).values("pk")
+    found = ReviewAction.objects.filter(Q(incident__in=incidents) | Q(exercise__in=drills))
+    rows = found.exclude(finding__state=Finding.State.CLOSED)
+    rows = rows.select_related("finding__person", "finding__system", "incident", "exercise")
+    return rows.order_by("finding__due_on", "pk")
 
 
 def unreviewed(actor: Person) -> QuerySet[Incident]:

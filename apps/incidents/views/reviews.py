@@ -35,6 +35,7 @@ from apps.incidents.queries.incidents import find_incident
 from apps.incidents.queries.reviews import (
     actions_of,
     decided_reviews,
+    open_actions,
     open_reviews,
     overdue,
     unreviewed,
@@ -50,17 +51,19 @@ ROWS = 25
 
 @require_safe
 def reviews(request: HttpRequest) -> HttpResponse:
-    """What is to be reviewed, what is late, and what was."""
+    """What is to be reviewed, what is late, what was; and the actions that are not done yet."""
     actor, today = signed_in(request), local_date(clock.now())
-    tab = "done" if request.GET.get("tab") == "done" else "open"
-    waiting, done = open_reviews(actor), decided_reviews(actor)
-    page = Paginator(done if tab == "done" else waiting, ROWS).get_page(request.GET.get("page"))
+    waiting, done, actions = open_reviews(actor), decided_reviews(actor), open_actions(actor)
+    lists: dict[str, Any] = {"open": waiting, "done": done, "actions": actions}
+    tab = request.GET.get("tab", "") if request.GET.get("tab") in lists else "open"
+    page = Paginator(lists[tab], ROWS).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
         "page": page,
         "open": waiting.count(),
         "late": overdue(waiting, today).count(),
         "done": done.count(),
+        "actions": actions.count(),
         "unreviewed": list(unreviewed(actor)[:ROWS]) if tab == "open" else [],
         "today": today,
         "query": f"tab={tab}",
