@@ -64,7 +64,7 @@ class Desk:
             "sees_system": self._sees_system(),
             "note": NoteForm(incident=incident, actor=self.actor, auto_id="note_%s"),
             "me": self.actor,
-            "has_review": Review.objects.filter(incident=incident).exists(),
+            "review": Review.objects.filter(incident=incident).select_related("facilitator").first(),
         }
 
     def _waits_for_me(self, page: Any) -> bool:
