@@ -97,7 +97,8 @@ SELECT k.instrument, count(*) FILTER (WHERE c.state = 'submitted'),
     count(*) FILTER (WHERE c.state IN ('submitted', 'submitted_late', 'missed')),
     count(*) FILTER (WHERE c.state = 'submitted_late'), count(*) FILTER (WHERE c.state = 'missed'),
     count(*) FILTER (WHERE c.state = 'not_reportable'),
-    count(*) FILTER (WHERE c.state IN ('not_assessed', 'assessing', 'running')),
+    count(*) FILTER (WHERE c.state = 'running' OR (c.state IN ('not_assessed', 'assessing')
+        AND i.state NOT IN ('dismissed', 'merged'))),
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM c.due_at - c.submitted_at))
         FILTER (WHERE c.state = 'submitted' AND c.due_at IS NOT NULL)
 FROM incidents_incidentclock c JOIN incidents_clockrule k ON k.id = c.rule_id
