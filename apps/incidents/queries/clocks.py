@@ -15,7 +15,7 @@ from apps.common.clock import local_date, organisation_zone
 from apps.common.errors import Refused
 from apps.incidents.models import Authority, ClockRule, Incident, IncidentClock
 from apps.incidents.queries.incidents import visible_incidents
-from apps.incidents.rules import ClockState, Mode
+from apps.incidents.rules import ClockState, Mode, State
 from apps.incidents.rules.clocks import (
     CALENDAR_WORDS,
     Deadline,
@@ -34,6 +34,8 @@ from apps.registry.queries.succession import mandate_holder
 LEGAL = "legal"
 # Registers, patterns and duties that no incident starts.
 NO_CLOCK_STAGES = ("record", "template", "waiver")
+# Nothing happened, or it goes on as another incident.
+NONE = (State.DISMISSED.value, State.MERGED.value)
 RELATED = ("incident__system", "incident__lead", "rule__decides", "decides", "deputy", "decided_by", "submitted_by")
 
 
@@ -289,7 +291,10 @@ def deciders(cards: Iterable[Card]) -> list[Person]:
 
 
 def cards_of(incident: Incident, now: datetime) -> list[Card]:
-    """Every clock of an incident, one query: what runs, what is overdue, what waits, what is decided."""
+    """Every clock of an incident, one query: what runs, what is overdue, what waits, what is decided.
+
+    What was none, or goes on as another, has nothing to look at: only what was said or runs is left.
+    """
     order = {"late": 0, "running": 0, "done": 4}
 
     def rank(one: Card) -> tuple[int, int]:
@@ -299,7 +304,11 @@ def cards_of(incident: Incident, now: datetime) -> list[Card]:
             return waits, 0 if one.clock.rule.law.startswith(("GDPR", "EU AI")) else 1
         return order[one.tone], 0
 
-    return sorted((card(clock, now) for clock in clocks_of(incident)), key=rank)
+    clocks = clocks_of(incident)
+    if incident.state in NONE:
+        waits = (ClockState.NOT_ASSESSED.value, ClockState.ASSESSING.value)
+        clocks = clocks.exclude(state__in=waits, decision="")
+    return sorted((card(clock, now) for clock in clocks), key=rank)
 
 
 def board(incident: Incident, now: datetime, *, most: int = 4) -> Board:

@@ -217,9 +217,9 @@ def _line(
         step=step,
         who=step.done_by or step.started_by or asked,
         role=role,
-        is_now=step.order == current,
+        is_now=step.order == current and step.incident.is_open,
         due_at=due,
-        is_late=bool(due and step.state not in OVER and due < now),
+        is_late=bool(due and step.state not in OVER and due < now and step.incident.is_open),
         can=can,
         waits_for=waits_for,
     )

@@ -33,7 +33,7 @@ from apps.incidents.models import Authority, ClockRule, Incident, IncidentClock
 from apps.incidents.queries import clocks as reading
 from apps.incidents.queries.clock_groups import grouped
 from apps.incidents.queries.incidents import find_incident
-from apps.incidents.rules import ClockState, Mode, State
+from apps.incidents.rules import ClockState, Mode
 from apps.people.models import Person
 from apps.people.queries import seats_of
 from apps.people.requests import signed_in
@@ -358,7 +358,6 @@ _STATES = (
     ("", "Decided"), ("not_reportable", "Not reported"), ("submitted", "Submitted"), ("open", "Not decided"),
     ("all", "All"),
 )  # fmt: skip
-_NONE = (State.DISMISSED.value, State.MERGED.value)
 _DECIDED = ("not_reportable", "submitted", "submitted_late")
 
 
@@ -372,7 +371,7 @@ def _asked(request: HttpRequest, actor: Person) -> Any:
         return rows
     if wanted == "open":
         # Of what was none, or goes on elsewhere, only a clock that runs is still to be decided.
-        return rows.exclude(state__in=_DECIDED).exclude(state__in=verbs.WAITS, incident__state__in=_NONE)
+        return rows.exclude(state__in=_DECIDED).exclude(state__in=verbs.WAITS, incident__state__in=reading.NONE)
     states = {"not_reportable": _DECIDED[:1], "submitted": _DECIDED[1:]}.get(wanted, _DECIDED)
     return rows.filter(state__in=states)
 
