@@ -9,13 +9,13 @@ from apps.access.rules import Permission
 from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.errors import NotAllowed, Refused
+from apps.incidents.actions.checks import able
 from apps.incidents.actions.common import sync_participants
 from apps.incidents.actions.drills import BEFORE, locked_exercise, save_exercise
 from apps.incidents.actions.improvements import exercise_subject
 from apps.incidents.models import Exercise, LeadTerm
 from apps.incidents.rules import ExerciseState
 from apps.notify.actions import enqueue
-from apps.people.actions import held
 from apps.people.models import Person
 
 # Once the report is signed its signature names who facilitated.
@@ -38,9 +38,7 @@ def replace_facilitator(exercise: Exercise, person: Person, *, actor: Person, no
     exercise = locked_exercise(exercise, *UNTIL_SIGNED)
     if not may_replace_facilitator(exercise, actor):
         raise NotAllowed(f"{exercise.facilitator.display_name} facilitates this drill. Nobody replaces them.")
-    person = held(person)
-    if not person.is_active or person.kind != Person.Kind.HUMAN:
-        raise Refused(f"{person.display_name} can't facilitate: choose an active person.")
+    person = able(person, "facilitate")
     if LeadTerm.objects.filter(incident__exercise=exercise, person=person).exists():
         raise Refused(f"{person.display_name} was asked to lead in this drill. Who facilitates does not lead.")
     before, exercise.facilitator = exercise.facilitator, person

@@ -17,6 +17,7 @@ from apps.common.clock import organisation_zone
 from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.checks import able, given
 from apps.incidents.actions.common import MeanwhileChanged, each_alone, next_number
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.improvements import exercise_subject
@@ -25,7 +26,6 @@ from apps.incidents.queries.responder import responder
 from apps.incidents.rules import LIVE, ExerciseState, Mode, Via
 from apps.incidents.rules.drills import is_too_late, not_ready
 from apps.notify.actions import Note, enqueue, enqueue_many
-from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.models import System
 from apps.registry.rules import NOT_LIVE
@@ -84,9 +84,7 @@ def change_exercise(
 
 
 def _fill(exercise: Exercise, plan: Plan, now: datetime) -> None:
-    facilitator = held(plan.facilitator)
-    if not facilitator.is_active or facilitator.kind != Person.Kind.HUMAN:
-        raise Refused(f"{facilitator.display_name} can't facilitate: choose an active person.")
+    facilitator = able(plan.facilitator, "facilitate")
     if plan.planned_at < now:
         raise Refused("Choose a time that has not passed.")
     for name in plan.fields:
@@ -246,16 +244,15 @@ def _announce(exercise: Exercise, systems: list[System], now: datetime) -> None:
 @transaction.atomic
 def cancel_exercise(exercise: Exercise, *, reason: str, actor: Person, now: datetime) -> Exercise:
     """It does not take place, and why; who was told of it is told. Raises Refused without a reason or once it ran."""
-    if not reason.strip():
-        raise Refused("Say why it does not take place.")
+    reason = given(reason, "Say why it does not take place.")
     exercise = locked_exercise(exercise, *BEFORE)
     require_planner(exercise, actor)
     was_announced = exercise.announced and exercise.state == State.READY
-    exercise.state, exercise.cancelled_reason = State.CANCELLED.value, reason.strip()[:600]
+    exercise.state, exercise.cancelled_reason = State.CANCELLED.value, reason[:600]
     save_exercise(exercise, "state", "cancelled_reason")
     if was_announced:
         _tell_owners(exercise, "does not take place", exercise.cancelled_reason, now)
-    _record(Kind.EXERCISE_CANCELLED, exercise, actor, now, after={"state": "cancelled"}, reason=reason.strip())
+    _record(Kind.EXERCISE_CANCELLED, exercise, actor, now, after={"state": "cancelled"}, reason=reason)
     return exercise
 
 

@@ -12,6 +12,7 @@ from apps.audit.actions import Entry, record, record_many
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import NotAllowed, Refused
 from apps.incidents.actions.calling import answer_pages, call_next, hush
+from apps.incidents.actions.checks import able, given
 from apps.incidents.actions.common import (
     Line,
     by,
@@ -27,7 +28,6 @@ from apps.incidents.models import Incident, LeadHandover, LeadTerm, ResponseRule
 from apps.incidents.queries.responder import responder
 from apps.incidents.rules import OPEN, PageState, Severity, State
 from apps.notify.actions import enqueue
-from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.queries.succession import mandate_holder
 
@@ -73,8 +73,7 @@ def take_lead(
     """
     incident = locked_incident(incident, version=version)
     _refuse_over(incident)
-    person = held(person)
-    _refuse_unable(person)
+    person = able(person, "lead")
     if incident.exercise is not None and incident.exercise.facilitator_id == person.pk:
         raise Refused("Who facilitates a drill does not lead its response.")
     term = running_term(incident)
@@ -106,7 +105,7 @@ def decline_lead(incident: Incident, *, reason: str, actor: Person, now: datetim
     """
     incident = locked_incident(incident)
     _refuse_over(incident)
-    reason = _given(reason, "Say why you can't take it.")
+    reason = given(reason, "Say why you can't take it.")
     if incident.lead_id != actor.pk:
         raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can decline it.")
     successor = _next(incident, {actor.pk}, now)
@@ -129,8 +128,7 @@ def relieve_lead(incident: Incident, to: Person, *, reason: str, actor: Person, 
     """
     incident = locked_incident(incident)
     _refuse_over(incident)
-    reason, to = _given(reason, "Say why somebody else has to lead."), held(to)
-    _refuse_unable(to)
+    reason, to = given(reason, "Say why somebody else has to lead."), able(to, "lead")
     if to.pk == incident.lead_id:
         raise Refused(f"{to.display_name} leads the response already.")
     before = incident.lead
@@ -176,8 +174,8 @@ def ask_handover(incident: Incident, to: Person, *, briefing: str, actor: Person
     _refuse_over(incident)
     if incident.lead_id != actor.pk:
         raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can hand it over.")
-    briefing, to = _given(briefing, "Brief them: what is done, what is open, what worries you."), held(to)
-    _refuse_unable(to)
+    briefing = given(briefing, "Brief them: what is done, what is open, what worries you.")
+    to = able(to, "lead")
     if to.pk == actor.pk:
         raise Refused("Hand over to somebody else.")
     if LeadHandover.objects.filter(incident=incident, state="asked").exists():
@@ -225,8 +223,8 @@ def answer_handover(handover: LeadHandover, *, takes: bool, actor: Person, now: 
     if handover.state != LeadHandover.State.ASKED:
         raise Refused("This was answered or withdrawn already.")
     if not takes:
-        return _declined_handover(incident, handover, _given(reason, "Say why you can't take over."), actor, now)
-    _refuse_unable(held(actor))
+        return _declined_handover(incident, handover, given(reason, "Say why you can't take over."), actor, now)
+    able(actor, "lead")
     handover.state, handover.answered_at = LeadHandover.State.TAKEN, now
     handover.save(update_fields=["state", "answered_at"])
     _end(running_term(incident), Ended.HANDED_OVER, handover.outgoing, now, reason="Handed over.")
@@ -366,17 +364,6 @@ def lead_again(incident: Incident, person: Person, now: datetime) -> None:
     LeadTerm.objects.create(incident=incident, person=person, basis="reopened", proposed_at=now)
 
 
-def _given(text: str, or_else: str) -> str:
-    if not text.strip():
-        raise Refused(or_else)
-    return text.strip()
-
-
 def _refuse_over(incident: Incident) -> None:
     if not incident.is_open:
         raise Refused(f"{incident.code} is {incident.get_state_display().lower()}. Open it again first.")
-
-
-def _refuse_unable(person: Person) -> None:
-    if not person.is_active or person.kind != Person.Kind.HUMAN:
-        raise Refused(f"{person.display_name} can't lead: choose an active person.")

@@ -12,9 +12,9 @@ from apps.access.rules import Permission
 from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.clock import local_date
-from apps.common.errors import NotAllowed, Refused
+from apps.common.errors import NotAllowed
+from apps.incidents.actions.checks import able
 from apps.incidents.models import ResponseProfile
-from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked, system_subject
 from apps.registry.models import System
@@ -65,9 +65,7 @@ def set_response_profile(system: System, values: Mapping[str, Any], *, actor: Pe
 def _refuse(changed: Mapping[str, Any], now: datetime) -> None:
     holder, tested = changed.get("stop_holder"), changed.get("stop_tested_on")
     if holder is not None:
-        now_so = held(holder)
-        if not now_so.is_active or now_so.kind != Person.Kind.HUMAN:
-            raise Refused(f"{holder.display_name} can't stop it: choose an active person.")
+        able(holder, "stop it")
     if tested is not None and tested > local_date(now):
         raise ValidationError({"stop_tested_on": "A test lies in the past. Give the day on which it was done."})
 

@@ -10,6 +10,7 @@ from apps.audit.rules import Actor, Kind
 from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.checks import able, given
 from apps.incidents.actions.common import (
     Line,
     MeanwhileChanged,
@@ -25,7 +26,6 @@ from apps.incidents.models import Incident, LeadTerm, Review, ReviewAction, Sign
 from apps.incidents.rules import Mode, State
 from apps.incidents.rules.reviews import REVIEW_WORDS, SKIPPED_WORDS, required_by, review_due
 from apps.notify.actions import enqueue
-from apps.people.actions import held
 from apps.people.models import Person, Seat
 from apps.registry.queries.succession import Succession, mandate_holder
 
@@ -251,9 +251,7 @@ def skip_review(
         raise Refused(f"A review is needed here: {review.required_by.lower()}.")
     if actor.pk in who_led(incident):
         raise NotAllowed("You led the response. Somebody else has to say that no review is needed.")
-    if not reason.strip():
-        raise Refused("Say why no review is needed.")
-    review.skip_reason = reason.strip()[:600]
+    review.skip_reason = given(reason, "Say why no review is needed.")[:600]
     content = {"incident": _incident_part(review), "reason": review.skip_reason}
     review.signature = put_incident_signature(
         Signature.Kind.SKIPPED_REVIEW, SKIPPED_WORDS, content, about=incident, signing=signing, signer=actor, now=now
@@ -303,9 +301,7 @@ def _content(review: Review) -> dict[str, object]:
 
 
 def _able(person: Person, incident: Incident) -> Person:
-    person = held(person)
-    if not person.is_active or person.kind != Person.Kind.HUMAN:
-        raise Refused(f"{person.display_name} can't facilitate: choose an active person.")
+    person = able(person, "facilitate")
     if person.pk in who_led(incident):
         raise Refused(f"{person.display_name} led the response. Choose somebody else.")
     return person

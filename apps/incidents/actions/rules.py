@@ -11,9 +11,9 @@ from apps.access.rules import Permission
 from apps.audit.actions import record
 from apps.audit.rules import Kind, Subject
 from apps.common.errors import NotAllowed, Refused
+from apps.incidents.actions.checks import able, given
 from apps.incidents.models import ResponseRule
 from apps.incidents.queries.rules import RuleText
-from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked
 
@@ -60,9 +60,7 @@ def set_response_rule(text: RuleText, *, actor: Person, now: datetime) -> Respon
         if text.system is not None and not text.system.is_live:
             raise Refused(f"{text.system.name} is not in use. Nobody is called for it.")
     for person in filter(None, (text.lead_person, text.deputy)):
-        now_so = held(person)
-        if not now_so.is_active or now_so.kind != Person.Kind.HUMAN:
-            raise Refused(f"{person.display_name} can't be called: choose an active person.")
+        able(person, "be called")
     rule = text.row(actor, now)
     rule.full_clean()
     try:
@@ -82,8 +80,7 @@ def end_response_rule(rule: ResponseRule, *, reason: str, actor: Person, now: da
     Raises NotAllowed for who does not manage incidents, Refused without a reason or where it has ended already.
     """
     _require(actor)
-    if not reason.strip():
-        raise Refused("Say why the rule ends.")
+    reason = given(reason, "Say why the rule ends.")
     if rule.system is not None:
         locked(rule.system)
     rows = ResponseRule.objects.select_for_update(no_key=True, of=("self",))
@@ -93,5 +90,5 @@ def end_response_rule(rule: ResponseRule, *, reason: str, actor: Person, now: da
     rule.valid_to, rule.ended_by = max(now, rule.valid_from), actor
     rule.save(update_fields=["valid_to", "ended_by"])
     record(Kind.RESPONSE_RULE_ENDED, actor=actor, subject=rule_subject(rule), now=now, before=_told(rule),
-           reason=reason.strip())  # fmt: skip
+           reason=reason)  # fmt: skip
     return rule

@@ -10,6 +10,7 @@ from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
 from apps.incidents.actions.calling import begin_again, follow_severity, stop_calling
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import (
     FROZEN,
     Line,
@@ -61,7 +62,7 @@ def classify(
         raise Refused("Choose one of the four severities.")
     if wanted == incident.severity:
         raise Refused(f"It is {SEVERITY_WORDS[wanted].lower()} already.")
-    reason = _given(reason, "Say why.")
+    reason = given(reason, "Say why.")
     _classified(incident, wanted, reason, actor, now)
     return incident
 
@@ -110,7 +111,7 @@ def contain(incident: Incident, *, note: str, actor: Person, now: datetime, vers
     """
     incident = locked_incident(incident, version=version)
     _refuse_unless(incident, (State.ACTIVE,))
-    note = _given(note, "Say what was done to contain it.")
+    note = given(note, "Say what was done to contain it.")
     _refuse_uncontained(incident)
     incident.state, incident.contained_at = State.CONTAINED, incident.contained_at or now
     save_incident(incident, "state", "contained_at")
@@ -138,7 +139,7 @@ def resolve(
     """
     incident = locked_incident(incident, version=version)
     _refuse_unless(incident, (State.CONTAINED,))
-    incident.resolution = _given(resolution, "Say how it was resolved.")
+    incident.resolution = given(resolution, "Say how it was resolved.")
     incident.state, incident.resolved_at, incident.update_due_at = State.RESOLVED, now, None
     save_incident(incident, "state", "resolved_at", "resolution", "update_due_at")
     stop_calling(incident, now)
@@ -191,7 +192,7 @@ def dismiss(incident: Incident, *, because: str, note: str, actor: Person, now: 
     """It was none. Says which kind of none, and why. Raises Refused once it is active, and without a note."""
     incident = locked_incident(incident)
     _refuse_follow(incident, State.DISMISSED, "Once it is active it is resolved, not dismissed.")
-    incident.dismissal_note = _given(note, "Say why it is none.")[:600]
+    incident.dismissal_note = given(note, "Say why it is none.")[:600]
     incident.state, incident.dismissed_at, incident.dismissed_because = State.DISMISSED, now, because
     incident.version += 1
     save_checked(incident, exclude=FROZEN)
@@ -241,7 +242,7 @@ def reopen(incident: Incident, *, reason: str, actor: Person, now: datetime) -> 
     Raises Refused without a reason, and where another incident goes on for the same alert.
     """
     incident = locked_incident(incident)
-    reason = _given(reason, "Say why it is opened again.")
+    reason = given(reason, "Say why it is opened again.")
     back_to = State.TRIAGE if incident.state == State.DISMISSED else State.ACTIVE
     if incident.state == State.TRIAGE:
         raise Refused("It is not over.")
@@ -323,12 +324,6 @@ def _plain(value: object) -> object:
 
 def _told(kind: Kind, incident: Incident, actor: Actor, now: datetime, reason: str = "") -> uuid.UUID:
     return record(kind, actor=actor, subject=incident_subject(incident), now=now, after=told(incident), reason=reason)
-
-
-def _given(text: str, or_else: str) -> str:
-    if not text.strip():
-        raise Refused(or_else)
-    return text.strip()
 
 
 def _refuse_unless(incident: Incident, states: tuple[State, ...]) -> None:

@@ -8,6 +8,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import (
     Line,
     MeanwhileChanged,
@@ -81,12 +82,6 @@ def _named(step: IncidentStep) -> str:
     return f"Step {step.order}, {step.title}"
 
 
-def _given(text: str, missing: str) -> str:
-    if not text.strip():
-        raise Refused(missing)
-    return text.strip()
-
-
 def _refuse_before_freeze(incident: Incident, step: IncidentStep) -> None:
     """Article 73(6) of Regulation (EU) 2024/1689, as the database has it too."""
     system = incident.system
@@ -117,7 +112,7 @@ def finish_step(step: IncidentStep, *, evidence: str, actor: Person, now: dateti
     incident, step = _working(step, actor, seen)
     _refuse_before_freeze(incident, step)
     if step.evidence_required:
-        _given(evidence, f"Say what shows that step {step.order} is done.")
+        given(evidence, f"Say what shows that step {step.order} is done.")
     if step.legal_gate and step.agreed_by_id is None:
         raise Refused("The General Counsel has to agree before this step is done.")
     _refuse_alone(step, actor)
@@ -152,7 +147,7 @@ def skip_step(step: IncidentStep, *, reason: str, actor: Person, now: datetime, 
         raise Refused("Freezing the evidence is not left out: the General Counsel or the CISO waives it.")
     if step.does == CONTAINMENT and not _contained_otherwise(step):
         raise Refused("It has to be contained. Say under this step how that was done.")
-    reason = _given(reason, "Say why the step is left out.")[:600]
+    reason = given(reason, "Say why the step is left out.")[:600]
     step.state, step.done_by, step.done_at, step.reason = State.SKIPPED, actor, now, reason
     text = f"{_named(step)}: left out. {reason}"
     return _kept(incident, step, Line.DECISION, text, actor=actor, now=now, reason=reason)
@@ -169,7 +164,7 @@ def block_step(step: IncidentStep, *, reason: str, actor: Person, now: datetime,
     incident, step = _working(step, actor, seen)
     if step.state == State.BLOCKED:
         raise Refused(f"Step {step.order} is blocked already.")
-    reason = _given(reason, "Say what is in the way.")[:600]
+    reason = given(reason, "Say what is in the way.")[:600]
     step.state, step.reason = State.BLOCKED, reason
     text = f"{_named(step)}: blocked. {reason}"
     return _kept(incident, step, Line.ALARM, text, actor=actor, now=now, reason=reason)
@@ -218,7 +213,7 @@ def waive_evidence_freeze(incident: Incident, *, reason: str, actor: Person, now
     if actor.pk == incident.lead_id:
         raise NotAllowed("You lead the response. Somebody else waives freezing the evidence.")
     _refuse_waiver(incident)
-    reason = _given(reason, "Say why no evidence is frozen.")[:600]
+    reason = given(reason, "Say why no evidence is frozen.")[:600]
     incident.freeze_waiver, incident.freeze_waived_by = reason, actor
     save_incident(incident, "freeze_waiver", "freeze_waived_by")
     left_out = _leave_out_freezes(incident, reason, actor, now)

@@ -10,6 +10,7 @@ from apps.audit.rules import Kind
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
 from apps.incidents.actions.calling import brought_key, ways_words
+from apps.incidents.actions.checks import able, given
 from apps.incidents.actions.common import (
     Line,
     incident_subject,
@@ -22,7 +23,6 @@ from apps.incidents.models import Incident, IncidentTask, IncidentUserPermission
 from apps.incidents.rules import Severity, Visibility
 from apps.notify.actions import Note, enqueue, enqueue_many
 from apps.notify.actions.reach import send_to
-from apps.people.actions import held
 from apps.people.models import Person
 
 # How the task of somebody who is brought in begins.
@@ -46,15 +46,14 @@ def add_note(
     `at` is when it happened, where that was earlier. Raises Refused without words and for a time that is ahead.
     """
     incident = locked_incident(incident)
-    if not text.strip():
-        raise Refused("Say what happened, or what was decided.")
+    text = given(text, "Say what happened, or what was decided.")
     if kind not in WRITABLE:
         raise Refused("This kind of line is written by the portal alone.")
     if at is not None and at > now:
         raise Refused("What is written down has happened already. Give a time that is past.")
     if corrects is not None and corrects.incident_id != incident.pk:
         raise Refused("A line corrects one of the same incident.")
-    entry = line(incident, kind, text.strip(), now=now, person=actor, at=at, corrects=corrects)
+    entry = line(incident, kind, text, now=now, person=actor, at=at, corrects=corrects)
     _noted(Kind.INCIDENT_NOTED, incident, actor, now, text)
     return entry
 
@@ -68,11 +67,10 @@ def send_update(
     Raises Refused without words, and where it is over.
     """
     incident = locked_incident(incident)
-    if not text.strip():
-        raise Refused("Say what is known, what is done, and what comes next.")
+    text = given(text, "Say what is known, what is done, and what comes next.")
     if not incident.is_open:
         raise Refused(f"{incident.code} is over. Nobody waits for an update.")
-    entry = line(incident, Line.UPDATE, text.strip(), now=now, person=actor)
+    entry = line(incident, Line.UPDATE, text, now=now, person=actor)
     incident.update_due_at = now + next_in if next_in else None
     save_incident(incident, "update_due_at")
     enqueue_many(_update_notes(incident, entry, actor), now=now)
@@ -105,9 +103,7 @@ def set_task(
 def _put_task(
     incident: Incident, what: str, person: Person, actor: Person, now: datetime, due_at: datetime | None = None
 ) -> IncidentTask:
-    person = held(person)
-    if not person.is_active or person.kind != Person.Kind.HUMAN:
-        raise Refused(f"{person.display_name} can't be asked: choose an active person.")
+    person = able(person, "be asked")
     task = IncidentTask(
         incident=incident, what=what.strip()[:600], person=person, due_at=due_at, set_by=actor, set_at=now
     )
@@ -132,14 +128,13 @@ def bring_in(incident: Incident, person: Person, *, why: str, actor: Person, now
     incident = locked_incident(incident)
     if not incident.is_open:
         raise Refused(f"{incident.code} is over. Nobody is needed any more.")
-    if not why.strip():
-        raise Refused("Say what for.")
+    why = given(why, "Say what for.")
     if person.pk == actor.pk:
         raise Refused("You are here already. Choose somebody else.")
     waiting = IncidentTask.objects.filter(incident=incident, person=person, done_at=None, what__startswith=JOIN)
     if waiting.exists():
         raise Refused(f"{person.display_name} was called already, and has not come yet.")
-    task = _put_task(incident, f"{JOIN}{why.strip()}", person, actor, now)
+    task = _put_task(incident, f"{JOIN}{why}", person, actor, now)
     went = send_to(task.person, *_call_for(incident, task, actor), now=now)
     line(incident, Line.FACT, f"{task.person.display_name} is called{ways_words(went)}.", now=now)
     return task
@@ -180,4 +175,4 @@ def finish_task(task: IncidentTask, *, outcome: str, actor: Person, now: datetim
 
 
 def _noted(kind: Kind, incident: Incident, actor: Person, now: datetime, text: str) -> None:
-    record(kind, actor=actor, subject=incident_subject(incident), now=now, private={"text": text.strip()})
+    record(kind, actor=actor, subject=incident_subject(incident), now=now, private={"text": text})
