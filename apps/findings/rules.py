@@ -42,13 +42,6 @@ LADDER: tuple[tuple[int, Step], ...] = (
     (10, Step.BOARD),
 )
 BOARD_AFTER = LADDER[-1][0]
-STEP_WORDS = {
-    Step.PERSON: "the person who puts it right",
-    Step.MANAGER: "their line manager",
-    Step.HEAD: "the head of the unit or function",
-    Step.MANDATE: "the person who holds the mandate",
-    Step.BOARD: "the board's page",
-}
 
 
 def months_later(day: date, months: int) -> date:

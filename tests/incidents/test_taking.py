@@ -69,8 +69,11 @@ def test_a_program_takes_it_for_its_person(cast: Any) -> None:
 def test_a_program_is_refused(cast: Any) -> None:
     incident = declared(cast, now=clock.now())
     wrong = [
+        (posts(Client(), incident), 401),
+        (program(cast.ada, "read", "write").get(f"/api/v1/incidents/{incident.code}/acknowledge/"), 405),
         (posts(program(cast.ada, "read"), incident), 403),
         (posts(program(cast.eve, "write"), incident), 403),
+        (posts(program(cast.bo, "write"), incident), 403),
         (posts(program(cast.nils, "write"), incident), 404),
         (posts(program(cast.ada, "write"), incident, version=99), 409),
         (posts(program(cast.ada, "write"), incident, version="x"), 400),

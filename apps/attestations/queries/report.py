@@ -27,7 +27,6 @@ from apps.common.clock import local_date
 from apps.people.models import Person
 
 FINAL = (Campaign.State.CLOSED, Campaign.State.SEALED)
-DECIDED = ("verified", "superseded")
 
 
 def as_of(campaign: Campaign, now: datetime) -> date:

@@ -40,9 +40,6 @@ def _too_old(question: Question, text: str, against: Against) -> str:
     return f"{day_words(day)} lies before this period, which began on {day_words(against.begins)}."
 
 
-_AFFIRMED = (Value.YES, Value.YES_WITH_EXCEPTION)
-
-
 def _deputy(value: str, against: Against) -> str:
     if value != Value.YES or against.facts.get("deputy"):
         return ""

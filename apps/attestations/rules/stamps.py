@@ -28,15 +28,6 @@ class FlagCode(StrEnum):
     BATCH = "batch"
 
 
-FLAG_WORDS = {
-    FlagCode.FAST: f"Less than {FAST_SECONDS} seconds a question",
-    FlagCode.ALL_YES: "Every answer is yes",
-    FlagCode.ONE_MINUTE: "All signed within one minute",
-    FlagCode.SAME_COMMENT: "The same comment at several systems",
-    FlagCode.BATCH: "Signed together with others",
-}
-
-
 @dataclass(frozen=True)
 class Flag:
     """One thing that was noticed, in words."""

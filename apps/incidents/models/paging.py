@@ -109,7 +109,7 @@ class Page(models.Model):
     lap = models.PositiveSmallIntegerField(default=0)
     step = models.PositiveSmallIntegerField()
     person = models.ForeignKey(Person, models.PROTECT, related_name="pages")
-    # lead | deputy | owner | manager | function_head | seat | person | bystander
+    # lead | deputy | owner | manager | function_head | seat | person
     target = models.CharField(max_length=13)
     state = models.CharField(
         max_length=9, choices=[(s.value, s.value.capitalize()) for s in PageState], default=PageState.QUEUED.value

@@ -191,11 +191,6 @@ class Card:
     people: dict[UUID, CardPerson] = field(default_factory=dict, repr=False)
     by_severity: tuple["CardSeverity", ...] = ()
 
-    @property
-    def lead_reachable(self) -> bool:
-        """Whether a test ever came through to the one who leads."""
-        return self.lead.tested_at is not None
-
 
 def card_of(system: System, scenario: str, now: datetime) -> Card | None:
     """The card of a live system for a scenario ("" for not sure), in one statement; None for one that is not live.

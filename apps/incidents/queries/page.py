@@ -36,7 +36,7 @@ IN_BAR = 3
 TARGET_WORDS = {
     Target.LEAD.value: "leads", Target.DEPUTY.value: "deputy", Target.OWNER.value: "owner",
     Target.MANAGER.value: "line manager", Target.FUNCTION_HEAD.value: "head of the function",
-    Target.SEAT.value: "seat", Target.PERSON.value: "brought in", "bystander": "informed",
+    Target.SEAT.value: "seat", Target.PERSON.value: "named in the plan",
 }  # fmt: skip
 CALL_WORDS = {
     PageState.QUEUED.value: ("Being called", "neutral", ""),
@@ -293,11 +293,6 @@ class LiveNow:
     drills: list[LiveOne] = field(default_factory=list)
     real_count: int = 0
     drill_count: int = 0
-
-    @property
-    def more_real(self) -> int:
-        """Live incidents that the bar does not name."""
-        return self.real_count - len(self.real)
 
 
 def live_now(actor: Person, now: datetime) -> LiveNow:

@@ -96,7 +96,7 @@ class _Row:
 
 def _rows(system: System, scenario: str, now: datetime, severity: str, *, fresh: bool) -> dict[str, _Row]:
     """By scenario. Fresh is read, never written: cards are written at the end of a transaction, one after the other."""
-    asked = {"system": system.pk, "scenarios": [scenario, ""], "now": now, "severity": severity}
+    asked: dict[str, Any] = {"system": system.pk, "scenarios": [scenario, ""], "now": now, "severity": severity}
     with connection.cursor() as cursor:
         cursor.execute(_NOW if fresh or severity else _CARDS, asked)
         rows = [_Row(*row) for row in cursor.fetchall()]

@@ -11,6 +11,7 @@ from apps.access.queries import may
 from apps.access.rules import Permission
 from apps.incidents.models import Incident, IncidentStep
 from apps.incidents.queries.incidents import takes_part
+from apps.incidents.queries.runbooks import effective_runbook
 from apps.incidents.rules.runbooks import LEGAL, ROLE_WORDS, needs_two
 from apps.people.models import Person, Seat
 from apps.people.queries import Presence
@@ -109,6 +110,8 @@ class StepList:
     version: int | None = None
     lines: list[StepLine] = field(default_factory=list)
     may_waive: bool = False
+    # The title of a runbook that stands by now and has none of the steps here.
+    adds: str = ""
 
     @property
     def done(self) -> int:
@@ -130,11 +133,6 @@ class StepList:
         """How many others are overdue."""
         return sum(line.is_late and not line.over and not line.is_now for line in self.lines)
 
-    @property
-    def next_three(self) -> list[StepLine]:
-        """The first three that are not over."""
-        return [line for line in self.lines if not line.over][:3]
-
 
 def steps_of_incident(incident: Incident, actor: Person, now: datetime) -> StepList:
     """The runbook column: who did what when with which evidence, which step is now, how many are done.
@@ -142,13 +140,14 @@ def steps_of_incident(incident: Incident, actor: Person, now: datetime) -> StepL
     A fixed number of statements, whatever the number of steps.
     """
     steps = list(steps_in(incident))
+    works = incident.is_open and may_work(actor, incident)
+    adds = _adds(incident, steps) if works else ""
     if not steps:
-        return StepList()
+        return StepList(adds=adds)
     for step in steps:
         step.incident = incident
     people = _people(incident, steps)
     gate = {person.pk for person in speakers(GATE_SEATS, now)} if any(step.legal_gate for step in steps) else set()
-    works = incident.is_open and may_work(actor, incident)
     current = _current(steps)
     frozen = any(step.does == FREEZE and step.state == "done" for step in steps) or bool(incident.freeze_waiver)
     lines = [
@@ -163,7 +162,17 @@ def steps_of_incident(incident: Incident, actor: Person, now: datetime) -> StepL
         version=first.number if first else None,
         lines=lines,
         may_waive=may_waive(incident, steps, actor, now),
+        adds=adds,
     )
+
+
+def _adds(incident: Incident, steps: list[IncidentStep]) -> str:
+    """The runbook that stands for what went wrong, as it is known by now, where none of its steps are here."""
+    pinned = [step.version for step in steps if step.version]
+    if any(version.runbook.scenario == incident.scenario for version in pinned):
+        return ""
+    found = effective_runbook(incident.system, incident.scenario)
+    return found.runbook.title if found and found.pk not in {version.pk for version in pinned} else ""
 
 
 def may_waive(incident: Incident, steps: Iterable[IncidentStep], actor: Person, now: datetime) -> bool:

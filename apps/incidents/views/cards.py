@@ -102,8 +102,12 @@ def new_rule(request: HttpRequest) -> HttpResponse:
             preview = preview_of(form.rule(), actor=actor, now=clock.now())
         except (Refused, ValidationError) as error:
             add_errors(form, error)
-    context = {"form": form, "preview": preview, "shown": preview.rows[:20] if preview else ()}
-    context["severity"] = FROM_SEVERITY.get(form.cleaned_data["min_severity"]) if preview else ""
+    context = {
+        "form": form,
+        "preview": preview,
+        "shown": preview.rows[:20] if preview else (),
+        "severity": FROM_SEVERITY.get(form.cleaned_data["min_severity"], "") if preview else "",
+    }
     return render(request, "incidents/card_rule_new.html", context, status=422 if form.errors else 200)
 
 

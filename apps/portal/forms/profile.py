@@ -11,7 +11,6 @@ from apps.people.models import Person
 from apps.portal.forms.fields import PersonField
 
 ZONES = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone and not zone.startswith("Etc/"))
-PROFILE = ("display_name", "title", "phone", "time_zone", "deputy", "theme", "shortcuts")
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year"}
 
 

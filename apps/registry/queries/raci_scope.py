@@ -184,9 +184,6 @@ def stored_changes(version: RaciVersion) -> dict[str, tuple[Cells, Cells]]:
     return {key: ({}, cells) for key, cells in _letters_where(Q(version=version)).items()}
 
 
-diff = stored_changes
-
-
 def letters_at(version: RaciVersion) -> Rows:
     """What was set in a version's scope while it was the newest. One query."""
     here = Q(unit=version.unit_id, system=version.system_id, version__number__lte=version.number)
