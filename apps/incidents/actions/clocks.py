@@ -57,8 +57,9 @@ def _opened(incident: Incident, rule: ClockRule, by: Deciding, now: datetime) ->
 
 def _opened_words(rules: Sequence[ClockRule], by_seat: Mapping[str, Deciding]) -> str:
     count = len(rules)
-    names = " and ".join(sorted({by_seat[rule.decides_id].person.display_name for rule in rules}))
-    words = f"{count} legal {'duty' if count == 1 else 'duties'} to assess. {names} decide{'s' if count == 1 else ''}."
+    names = sorted({by_seat[rule.decides_id].person.display_name for rule in rules})
+    duties, decide = "duty" if count == 1 else "duties", "decides" if len(names) == 1 else "decide"
+    words = f"{count} legal {duties} to assess. {' and '.join(names)} {decide}."
     vacant = sorted({by_seat[rule.decides_id].seat_title for rule in rules if by_seat[rule.decides_id].is_vacant})
     return f"{words} Vacant, so the mandate decides: {', '.join(vacant)}." if vacant else words
 
