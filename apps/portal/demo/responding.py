@@ -154,8 +154,8 @@ def _reviewed(people: dict[str, Person], system: System, at: datetime) -> None:
     )  # fmt: skip
     add_action(
         _now(incident),
-        Improvement("ownership", "Name a deputy who is here when Samir de Vries is away.", people["samir.devries"],
-                    local_date(at) + timedelta(days=60), "high", gap="unreachable"),
+        Improvement("ownership", "Grant the authority to stop it: for two hours nobody had it.",
+                    people["samir.devries"], local_date(at) + timedelta(days=60), "high", gap="no_authority"),
         actor=who, now=then,
     )  # fmt: skip
     save_review(
