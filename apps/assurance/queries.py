@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.urls import NoReverseMatch, reverse
 
@@ -20,12 +20,16 @@ from apps.audit.models import AuditEvent
 from apps.audit.queries import Filters, Value
 from apps.audit.rules import canonical
 from apps.findings.models import Finding
+from apps.incidents.models import Exercise
+from apps.incidents.queries.incidents import hidden_incidents
 from apps.people.models import Person
 from apps.registry.models import System, Unit
 from apps.registry.queries import visible_systems
 
 PAGE_SIZE = 50
 EXPORT_CHUNK = 1000
+# Subjects of which some are not every reader's to see.
+MAY_BE_HIDDEN = frozenset({"system", "finding", "incident", "exercise"})
 TOLD_FIRST = ("owner", "nominee", "holder", "person", "basis", "stage", "tier", "role")
 _PERSON_ID = re.compile(r"^u:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -109,15 +113,19 @@ class Page:
 
 
 def trail(reader: Person, filters: Filters) -> QuerySet[AuditEvent]:
-    """The events that a reader may see: all but those about restricted systems that are not theirs to see.
+    """The events that a reader may see: all but those about restricted systems and incidents not theirs to see.
 
-    What is found about such a system is hidden with it: its title names the system.
+    What is found about such a system, and a drill of it, is hidden with it: they name the system. So is every event of
+    an incident that the reader may not open, whatever its words are.
     """
     hidden = System.objects.filter(restricted=True).exclude(pk__in=visible_systems(reader).filter(restricted=True))
     ids = hidden.annotate(as_text=Cast("pk", TextField())).values("as_text")
     about = Finding.objects.filter(system__in=hidden).annotate(as_text=Cast("pk", TextField())).values("as_text")
     seen = audit.events(filters).exclude(subject_kind="system", subject_id__in=ids)
-    return seen.exclude(subject_kind="finding", subject_id__in=about)
+    seen = seen.exclude(subject_kind="finding", subject_id__in=about)
+    seen = seen.exclude(subject_kind="incident", subject_id__in=hidden_incidents(reader).values("code"))
+    drilled = Exercise.objects.filter(systems__in=hidden).exclude(Q(facilitator=reader) | Q(created_by=reader))
+    return seen.exclude(subject_kind="exercise", subject_id__in=drilled.values("code"))
 
 
 def page_of(reader: Person, filters: Filters, older: str = "") -> Page:
@@ -160,7 +168,7 @@ def find_row(reader: Person, event_id: uuid.UUID) -> tuple[AuditEvent, Row, list
     """One event with all that stands beside it. Raises AuditEvent.DoesNotExist for not there and not yours."""
     event = audit.find_event(event_id)
     about = Filters(subject_kind=event.subject_kind, subject_id=event.subject_id)
-    if event.subject_kind == "system" and not trail(reader, about).filter(id=event.id, month=event.month).exists():
+    if event.subject_kind in MAY_BE_HIDDEN and not trail(reader, about).filter(id=event.id, month=event.month).exists():
         raise AuditEvent.DoesNotExist
     beside = audit.values_beside([event])[event.id]
     return event, rows([event], reader=reader)[0], commitments(event, beside)

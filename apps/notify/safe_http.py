@@ -9,7 +9,7 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
@@ -91,8 +91,15 @@ def checked(url: str, *, resolve: Resolve | None = None) -> tuple[Target, list[s
     return target, addresses
 
 
-def post(url: str, headers: Mapping[str, str], body: bytes, *, resolve: Resolve | None = None) -> Answer:
-    """Send one POST. Returns only where the other side answered 200 to 299.
+def post(
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    resolve: Resolve | None = None,
+    hide: Sequence[str] = (),
+) -> Answer:
+    """Send one POST. Returns only where the other side answered 200 to 299. What is to `hide` no error repeats.
 
     Raises RefusedTargetError, OutOfReachError, NotTakenError or PerhapsTakenError with a sentence for who reads the
     list of what was not delivered.
@@ -101,7 +108,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, resolve: Resolve 
     request = _request(target, headers, body)
     line = _connected(target, addresses)
     try:
-        return _exchange(line, request)
+        return _exchange(line, request, hide)
     finally:
         line.close()
 
@@ -145,7 +152,7 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def _exchange(line: socket.socket, request: bytes) -> Answer:
+def _exchange(line: socket.socket, request: bytes, hide: Sequence[str]) -> Answer:
     until = time.monotonic() + ANSWER_SECONDS
     try:
         line.settimeout(ANSWER_SECONDS)
@@ -156,7 +163,10 @@ def _exchange(line: socket.socket, request: bytes) -> Answer:
         status, retry = response.status, response.headers.get("Retry-After", "")
     except (OSError, HTTPException, ValueError) as error:
         raise PerhapsTakenError(f"No answer after the request was sent: {_words(error)}.") from None
-    return _judged(status, retry, _text(response))
+    text = _text(response)
+    for secret in hide:
+        text = text.replace(secret, "…")
+    return _judged(status, retry, text)
 
 
 def _text(response: HTTPResponse) -> str:

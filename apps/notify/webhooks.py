@@ -141,7 +141,7 @@ def _deliver(delivery: Delivery, sweep: Sweep, clock_now: Callable[[], datetime]
 
 def _send(delivery: Delivery, request: Request, sweep: Sweep, clock_now: Callable[[], datetime]) -> None:
     try:
-        answer = post(request.url, request.headers, request.body)
+        answer = post(request.url, request.headers, request.body, hide=request.hide)
     except RefusedTargetError as error:
         sweep.failed += _settle(delivery, Delivery.State.FAILED, clock_now(), error=str(error))
     except PerhapsTakenError as error:

@@ -151,7 +151,7 @@ def test_one_mail_or_webhook_that_cannot_be_written_keeps_no_other_waiting(commi
 
 
 def _request_for(*_: Any, **__: Any) -> Any:
-    return type("Request", (), {"url": "https://hooks.example.org/", "headers": {}, "body": b""})()
+    return type("Request", (), {"url": "https://hooks.example.org/", "headers": {}, "body": b"", "hide": ()})()
 
 
 @pytest.mark.committed

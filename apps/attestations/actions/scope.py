@@ -67,6 +67,7 @@ response AS (
             count(*) FILTER (WHERE n.state <> 'closed') AS open, NULL::date AS drilled_on, NULL::date AS stop_tested_on
         FROM incidents_incident n
         WHERE n.mode = 'real' AND n.state NOT IN ('dismissed', 'merged') AND n.system_id IS NOT NULL
+          AND n.visibility <> 'privileged'
         GROUP BY n.system_id
         UNION ALL
         SELECT es.system_id, 0, 0, max((e.ended_at AT TIME ZONE %(zone)s)::date), NULL

@@ -11,6 +11,7 @@ from apps.access.actions import replace_grants
 from apps.audit.rules import Actor, Subject
 from apps.common.errors import Refused
 from apps.incidents.models import Incident, IncidentUserPermission, TimelineEntry
+from apps.incidents.rules import Visibility
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked
 
@@ -84,6 +85,19 @@ def each_alone(rows: Iterable[One], act: Callable[[One], int], name: str) -> int
     if failed:
         raise RuntimeError(f"{name.capitalize()} failed for {len(failed)}.") from failed[-1]
     return done
+
+
+def titled(incident: Incident, before: str) -> str:
+    """These words and the title, for a mail; nothing where the incident is not open to everybody.
+
+    Those who run the portal read in the outbox what mails are about, and a mail is read on the way.
+    """
+    return f"{before}{incident.title}" if incident.visibility == Visibility.OPEN else ""
+
+
+def mailed(incident: Incident, text: str) -> str:
+    """What a mail says of an incident; of one that is not open to everybody only where it can be read."""
+    return text if incident.visibility == Visibility.OPEN else "Open the incident to read it."
 
 
 def by(actor: Actor) -> Person | None:

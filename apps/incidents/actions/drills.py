@@ -224,7 +224,7 @@ def _lead(exercise: Exercise, system: System, now: datetime) -> UUID:
 def _announce(exercise: Exercise, systems: list[System], now: datetime) -> None:
     at = exercise.planned_at.astimezone(organisation_zone())
     when = f"{day_words(at.date())}, {at:%H:%M}"
-    names = ", ".join(system.name for system in systems)
+    names = ", ".join("a restricted system" if system.restricted else system.name for system in systems)
     people = {system.owner for system in systems} | {responder(one, exercise.scenario, now).lead for one in systems}
     people.discard(exercise.facilitator)
     body = (

@@ -13,6 +13,7 @@ from apps.common.saving import save_checked
 from apps.findings.actions import plan_action, raise_finding
 from apps.incidents.actions.common import Line, incident_subject, line, locked_incident
 from apps.incidents.models import Exercise, Incident, ReviewAction
+from apps.incidents.rules import Visibility
 from apps.incidents.rules.reviews import LEARNT, OWNERSHIP_GAP
 from apps.people.models import Person
 from apps.registry.models import System
@@ -70,6 +71,8 @@ def put_action(
     """Part of a verb: the finding, its planned action, and the row that ties them to what they follow from."""
     incident, exercise = (about, None) if isinstance(about, Incident) else (None, about)
     system = item.system or (incident.system if incident else None)
+    if _hidden(about) and not item.gap:
+        system = None  # whoever may open the system would read what came of an incident that is not theirs to see
     what = item.what.strip()
     finding = raise_finding(
         title=title or _title(about, item, system),
@@ -102,12 +105,19 @@ def put_action(
 
 
 def _title(about: Incident | Exercise, item: Improvement, system: System | None) -> str:
-    """What should not be so; the title of the incident stays out, it may be restricted."""
+    """What should not be so; the title of the incident stays out, it may be restricted. So does its code then."""
+    if _hidden(about):
+        where = f" for {system.name}" if system is not None else ""
+        return f"A review showed{where}: {_lower(Gap(item.gap).label)}." if item.gap else "A review showed what to do."
     prefix = "DRILL: " if isinstance(about, Exercise) else about.prefix
     where = f" for {system.name}" if system is not None else ""
     if item.gap:
         return f"{prefix}{about.code} showed{where}: {_lower(Gap(item.gap).label)}."
     return f"{prefix}{about.code} showed{where} what to do: {item.what.strip()}"[:600]
+
+
+def _hidden(about: Incident | Exercise) -> bool:
+    return isinstance(about, Incident) and about.visibility != Visibility.OPEN
 
 
 def _lower(text: str) -> str:

@@ -13,7 +13,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject, SystemActor
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
-from apps.incidents.actions.common import Line, incident_subject, line
+from apps.incidents.actions.common import Line, incident_subject, line, titled
 from apps.incidents.actions.declare import declare
 from apps.incidents.models import InboundSource, Incident
 from apps.incidents.queries.inbound import live_of, sender_of, system_meant
@@ -180,7 +180,7 @@ def _answer(incident: Incident, sender: Person, now: datetime) -> None:
         with transaction.atomic():
             enqueue(
                 key=f"declared-by-mail:{incident.pk}", recipient=sender, now=now, path=incident.path if sees else "",
-                subject=f"{incident.prefix}{incident.code} is declared: {incident.title}",
+                subject=f"{incident.prefix}{incident.code} is declared{titled(incident, ': ')}",
                 body=f"{leads} leads the response and is called.\n\nTo add something, answer your own mail, to the "
                 "same address. Did you not write it? Then somebody used your address: say so in that way.",
             )  # fmt: skip

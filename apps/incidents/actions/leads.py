@@ -20,8 +20,10 @@ from apps.incidents.actions.common import (
     is_human,
     line,
     locked_incident,
+    mailed,
     save_incident,
     sync_participants,
+    titled,
     told,
 )
 from apps.incidents.models import Incident, LeadHandover, LeadTerm, ResponseRule
@@ -158,8 +160,8 @@ def pass_on(incident: Incident, to: Person, why: str, actor: Actor, now: datetim
 def _ask(incident: Incident, person: Person, why: str, now: datetime) -> None:
     enqueue(
         key=f"lead:{incident.pk}:{incident.version}:{person.pk}", recipient=person, now=now, path=incident.path,
-        subject=f"{incident.prefix}{incident.code}: you lead the response to {incident.title}",
-        body=f"{incident.place}. {why}\nOpen the incident and say that you take it.",
+        subject=f"{incident.prefix}{incident.code}: you lead the response{titled(incident, ' to ')}",
+        body=mailed(incident, f"{incident.place}. {why}") + "\nOpen the incident and say that you take it.",
     )  # fmt: skip
 
 
@@ -204,7 +206,8 @@ def put_handover(
     enqueue(
         key=f"lead-handover:{handover.pk}", recipient=to, now=now, path=incident.path, urgent=by_rule,
         subject=f"{incident.prefix}{incident.code}: {asks}",
-        body=f"{incident.title}. {incident.place}.\n\n{briefing}\n\n{lead.display_name} leads until you say yes.",
+        body=mailed(incident, f"{incident.title}. {incident.place}.\n\n{briefing}")
+        + f"\n\n{lead.display_name} leads until you say yes.",
     )  # fmt: skip
     return handover
 
@@ -252,7 +255,8 @@ def _declined_handover(
     line(incident, Line.FACT, f"{actor.display_name} can't take over: {reason}", now=now, person=actor)
     enqueue(
         key=f"lead-handover:{handover.pk}:no", recipient=handover.outgoing, now=now, path=incident.path,
-        subject=f"{incident.prefix}{incident.code}: {actor.display_name} can't take over", body=reason,
+        subject=f"{incident.prefix}{incident.code}: {actor.display_name} can't take over",
+        body=mailed(incident, reason),
     )  # fmt: skip
     record(
         Kind.LEAD_HANDOVER_ENDED, actor=actor, subject=incident_subject(incident), now=now,

@@ -23,6 +23,7 @@ from apps.incidents.actions.common import Line, by, incident_subject, line, lock
 from apps.incidents.actions.leads import decline_lead, running_term, take_lead
 from apps.incidents.models import Escalation, Incident, Page
 from apps.incidents.rules import LIVE, PageState
+from apps.people.actions import held
 from apps.people.models import Person
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,8 @@ def decline_page(page: Page, *, reason: str, actor: Person, now: datetime, way: 
         raise Refused("Say why you can't take it.")
     if page.person_id != actor.pk:
         raise NotAllowed(f"{page.person.display_name} was called. Only they can answer this call.")
+    if not held(actor).is_active:
+        raise NotAllowed("Who has left answers no call.")
     row = locked_row(incident, now)
     note_sent(incident)
     changed = answer_pages(incident, actor, PageState.DECLINED, now, by=actor, way=way, reason=reason.strip())

@@ -17,6 +17,7 @@ from apps.incidents.actions.common import (
     incident_subject,
     line,
     locked_incident,
+    mailed,
     save_incident,
     sync_participants,
     told,
@@ -135,7 +136,8 @@ def _ask(review: Review, now: datetime) -> None:
         key=f"review:{review.pk}:{review.version}:{review.facilitator_id}", recipient=review.facilitator, now=now,
         path=f"{incident.path}review/",
         subject=f"{incident.prefix}By {due}: you facilitate the review of {incident.code}",
-        body=f"{incident.title}. {incident.place}.\n\n{review.lead.display_name} led the response. Look at what "
+        body=mailed(incident, f"{incident.title}. {incident.place}.")
+        + f"\n\n{review.lead.display_name} led the response. Look at what "
         f"happened together with those who took part, write down causes and actions, and sign by {due}.",
     )  # fmt: skip
 

@@ -16,8 +16,10 @@ from apps.incidents.actions.common import (
     incident_subject,
     line,
     locked_incident,
+    mailed,
     save_incident,
     sync_participants,
+    titled,
 )
 from apps.incidents.models import Incident, IncidentTask, IncidentUserPermission, TimelineEntry
 from apps.incidents.rules import Severity, Visibility
@@ -81,8 +83,9 @@ def send_update(
 def _update_notes(incident: Incident, entry: TimelineEntry, actor: Person) -> list[Note]:
     grants = IncidentUserPermission.objects.filter(content_object=incident).values("user")
     to = Person.objects.filter(pk__in=grants, is_active=True).exclude(pk=actor.pk).order_by("pk")
-    subject = f"{incident.prefix}{incident.code}, status: {incident.title}"
-    return [Note(f"update:{entry.pk}:{one.pk}", one, subject, entry.text, incident.path) for one in to]
+    subject = f"{incident.prefix}{incident.code}, status{titled(incident, ': ')}"
+    body = mailed(incident, entry.text)
+    return [Note(f"update:{entry.pk}:{one.pk}", one, subject, body, incident.path) for one in to]
 
 
 @transaction.atomic
@@ -95,7 +98,7 @@ def set_task(
     if task.person_id != actor.pk:
         enqueue(
             key=f"incident-task:{task.pk}", recipient=task.person, now=now, path=incident.path,
-            subject=f"{incident.prefix}{incident.code}: a task for you", body=task.what,
+            subject=f"{incident.prefix}{incident.code}: a task for you", body=mailed(incident, task.what),
         )  # fmt: skip
     return task
 

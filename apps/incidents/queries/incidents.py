@@ -1,12 +1,12 @@
 """Reading incidents: who sees which, and the one that is asked for."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from apps.access.queries import visible
 from apps.incidents import rules
 from apps.incidents.models import Incident, IncidentUserPermission
 from apps.incidents.rules import Mode, Visibility
-from apps.people.models import Person
+from apps.people.models import Person, Seat
 from apps.people.queries import seats_of
 from apps.registry.models import System
 
@@ -26,6 +26,17 @@ def visible_incidents(actor: Person) -> QuerySet[Incident]:
         return Incident.objects.filter(Q(pk__in=rows.values("pk")) | Q(visibility=Visibility.PRIVILEGED.value))
     mine = IncidentUserPermission.objects.filter(user=actor).values("content_object")
     return rows.filter(~Q(visibility=Visibility.PRIVILEGED.value) | Q(pk__in=mine))
+
+
+def hidden_incidents(actor: Person) -> QuerySet[Incident]:
+    """Every restricted incident that is not among `visible_incidents`, as a part of somebody else's statement."""
+    rows = visible(actor, Incident.objects.all(), grants=IncidentUserPermission)
+    mine = IncidentUserPermission.objects.filter(user=actor).values("content_object")
+    privileged = Q(visibility=Visibility.PRIVILEGED.value)
+    seen = Q(pk__in=rows.values("pk")) & (~privileged | Q(pk__in=mine))
+    if actor.is_active:
+        seen |= privileged & Exists(Seat.objects.filter(function="legal", holder=actor))
+    return Incident.objects.filter(restricted=True).exclude(seen)
 
 
 def on_page(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
@@ -52,9 +63,10 @@ def takes_part(actor: Person, incident: Incident) -> bool:
 def told_of(system: System) -> list[dict[str, str]]:
     """The real incidents of a system that are not over, as those hear of them who take it over or may.
 
-    Of a restricted or privileged one only that there is one, and who leads.
+    Of a restricted one only that there is one, and who leads; a privileged one is told of to nobody else.
     """
     rows = Incident.objects.filter(system=system, mode=Mode.REAL.value, state__in=[state.value for state in rules.OPEN])
+    rows = rows.exclude(visibility=Visibility.PRIVILEGED.value)
     return [
         {
             "code": one.code,

@@ -10,6 +10,7 @@ from apps.common.dates import day_words
 from apps.common.workdays import add_working_days
 from apps.incidents.models import Exercise, Review
 from apps.incidents.queries.drills import stale_by_unit
+from apps.incidents.rules import Visibility
 from apps.incidents.rules.drills import COUNTS_MONTHS
 from apps.people.models import Person
 from apps.registry.queries.succession import Succession, mandate_holder
@@ -41,16 +42,20 @@ def _reviews(now: datetime, holder: Person) -> Iterator[Breach]:
     late = Review.objects.filter(state=Review.State.OPEN, due_on__lt=local_date(now))
     for review in late.select_related("incident", "facilitator").order_by("pk"):
         incident = review.incident
+        # Whoever may open the system reads what is found about it: of an incident that is not open, only that a
+        # review is late, and of a privileged one not even which.
+        hidden = incident.visibility == Visibility.PRIVILEGED
+        name = "a privileged incident" if hidden else incident.code
         yield Breach(
             check=REVIEW_LATE,
             level=Level.WARN,
             severity=Severity.HIGH if review.required_by else Severity.MEDIUM,
             subject=f"review:{incident.code}",
-            title=f"The review of {incident.code} was due on {day_words(review.due_on)}.",
+            title=f"The review of {name} was due on {day_words(review.due_on)}.",
             remedy="Sign it with causes and actions, or have somebody else facilitate it.",
             person_id=_here(review.facilitator, holder),
-            system_id=incident.system_id,
-            path=f"{incident.path}review/",
+            system_id=None if incident.restricted else incident.system_id,
+            path="/incidents/reviews/" if hidden else f"{incident.path}review/",
         )
 
 

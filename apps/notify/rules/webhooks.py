@@ -23,7 +23,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -38,6 +38,8 @@ TRIGGER, ACKNOWLEDGE, RESOLVE = "trigger", "acknowledge", "resolve"
 PREFIXES = {"drill": "DRILL: ", "test": "TEST: "}
 SECRET_PREFIX = "whsec_"
 SOURCE = "Govportal"
+# What is shorter is no secret, and would take words out of an answer.
+SHORTEST_HIDDEN = 6
 
 _IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://govportal.example/deliveries")
 _PAGERDUTY_SEVERITY = {"sev1": "critical", "sev2": "error", "sev3": "warning", "sev4": "info"}
@@ -102,16 +104,21 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP POST."""
+    """An HTTP POST. `hide` is what no answer may say back into a list of errors: its secret, in all its forms."""
 
     url: str
     headers: dict[str, str]
     body: bytes
+    hide: tuple[str, ...] = ()
 
 
 def request_of(kind: str, outgoing: Outgoing) -> Request:
     """The request that says it to a program of this kind. Raises KeyError for a kind that is not known."""
-    return _KINDS[kind](outgoing)
+    hide = [outgoing.secret, outgoing.secret.removeprefix(SECRET_PREFIX)]
+    if kind in ADDRESS_IS_SECRET:
+        parts = urlsplit(outgoing.secret)
+        hide += [f"{parts.path}?{parts.query}", parts.path, parts.path.rpartition("/")[2]]
+    return replace(_KINDS[kind](outgoing), hide=tuple(one for one in hide if len(one) >= SHORTEST_HIDDEN))
 
 
 def delivery_id(key: str) -> str:
@@ -195,22 +202,33 @@ def _section(text: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
 
+def _teams_text(text: str) -> str:
+    """Teams reads [words](address) as a link: what somebody wrote into a title leads nowhere."""
+    return text.replace("](", "] (")
+
+
 def teams(one: Outgoing) -> Request:
     """An adaptive card for a Teams workflow. The address is the secret."""
     to = str(one.content.get("to") or "")
     lines: list[dict[str, Any]] = [
-        {"type": "TextBlock", "text": _cut(one.title, 300), "weight": "Bolder", "size": "Large", "wrap": True}
+        {
+            "type": "TextBlock",
+            "text": _cut(_teams_text(one.title), 300),
+            "weight": "Bolder",
+            "size": "Large",
+            "wrap": True,
+        }
     ]
     if one.text:
-        lines.append({"type": "TextBlock", "text": _cut(one.text, 8000), "wrap": True})
-    facts = [*([("For", to)] if to else []), *one.facts[:20]]
+        lines.append({"type": "TextBlock", "text": _cut(_teams_text(one.text), 8000), "wrap": True})
+    facts = [*([("For", to)] if to else []), *((label, _teams_text(value)) for label, value in one.facts[:20])]
     if facts:
         lines.append({"type": "FactSet", "facts": [{"title": label, "value": value} for label, value in facts]})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "fallbackText": one.title,
+        "fallbackText": _teams_text(one.title),
         "body": lines,
     }
     if one.link:

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from apps.access.rules import Permission
 from apps.incidents.models import Escalation, Incident
-from apps.incidents.rules import LIVE
+from apps.incidents.rules import LIVE, Visibility
 from apps.notify.models import Delivery, Message
 from apps.portal.queries.watch_checks import EXAMPLES, Duty, Example, Look, Scene, Tends, seen
 from apps.portal.queries.watch_work import OUTBOX, moment_words
@@ -22,7 +22,9 @@ _LIVE = [state.value for state in LIVE]
 
 
 def _example(incident: Incident, words: str) -> Example:
-    """The code alone: what an incident is called is for those who may see it."""
+    """The code alone: what an incident is called is for those who may see it. Of a privileged one not even that."""
+    if incident.visibility == Visibility.PRIVILEGED:
+        return Example(f"A privileged incident, {words}", needs=Permission.INCIDENTS_READ_ALL)
     return Example(f"{incident.code}, {words}", incident.path, incident.system_id, needs=Permission.INCIDENTS_READ_ALL)
 
 
