@@ -110,6 +110,13 @@ def open_step(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
 
 
+def unfold(page: Page) -> None:
+    """Open what stands folded: the laws of which nobody has said whether they bind us."""
+    folded = page.locator("details.clock-fold:not([open]) > summary")
+    if folded.count():
+        folded.click()
+
+
 def looks_right(*windows: Visit) -> None:
     """No barrier on the page that each has open, nothing wider than the window, nothing that the browser minds."""
     for window in windows:

@@ -16,7 +16,7 @@ from tests.cast import Cast
 from tests.factories import a_system
 from tests.incidents.learning_world import resolved
 from tests.journeys.conftest import Site, Visit
-from tests.journeys.incident_walk import SIZES, Letter, Post, looks_right, post_office, sign, to
+from tests.journeys.incident_walk import SIZES, Letter, Post, looks_right, post_office, sign, to, unfold
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
 
@@ -150,6 +150,7 @@ def no_clock_runs(ada: Visit, incident: Incident) -> None:
     """What would be decided is noted; nothing starts, nothing is signed."""
     page = ada.go(f"{incident.path}clocks/")
     expect(page.get_by_role("button", name="Sign", exact=True)).to_have_count(0)
+    unfold(page)
     page.get_by_role("link", name=re.compile("^GDPR Art. 33\\(1\\)")).click()
     expect(page.get_by_role("button", name="Start the clock")).to_have_count(0)
     page.get_by_label("What would you decide, and why?").fill("I would tell the authority: letters of others were read")

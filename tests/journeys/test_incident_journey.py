@@ -29,6 +29,7 @@ from tests.journeys.incident_walk import (
     post_office,
     sign,
     to,
+    unfold,
 )
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
@@ -160,6 +161,7 @@ def decided_by_legal(lea: Visit, ada: Visit, incident: Incident) -> None:
     page = lea.page
     page.get_by_role("link", name=re.compile(f"^Decide.*{incident.code}")).click()
     looks_right(lea)
+    unfold(page)
     page.get_by_role("link", name="GDPR Art. 33(1)").click()
     page.get_by_role("button", name="I look at it").click()
     expect(page.get_by_text("You look at it. Others see that.")).to_be_visible()
@@ -186,8 +188,10 @@ def the_others_are_not_reported(lea: Visit, incident: Incident) -> None:
     page = lea.go(f"{incident.path}clocks/")
     left: Any = IncidentClock.objects.filter(incident=incident).exclude(rule__key="GDPR-33")
     assert left.count() > 1
-    for box in page.get_by_role("checkbox", name=re.compile("^Choose ")).all():
-        box.check()
+    unfold(page)
+    for one in left:
+        page.locator(f"input[name=clock][value='{one.pk}']").check()
+    looks_right(lea)
     page.get_by_label("Why is it not reportable?").fill("No medical device, no death, no serious harm")
     sign(page, "Lea Abelmann", "Sign")
     expect(page.get_by_text("Signed. It stands in the register of decisions.")).to_be_visible()
@@ -253,7 +257,7 @@ def resolved(nils: Visit, incident: Incident) -> None:
     incident.refresh_from_db()
     assert (incident.state, incident.review.facilitator.email) == ("in_review", "una@example.org")
     # Not closed before it is reviewed: the way leads to the review, and closing says what is open.
-    expect(page.get_by_role("link", name="Open the review").locator("visible=true")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the review").locator("visible=true").first).to_be_visible()
     nils.go(f"{incident.path}do/close/")
     page.get_by_role("button", name="Close it").click()
     expect(page.get_by_role("alert").first).to_contain_text("The review is not signed.")
