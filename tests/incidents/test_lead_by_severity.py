@@ -61,6 +61,10 @@ def test_the_card_says_who_leads_from_which_severity_on(cast: Any, system: Syste
     assert [(one["from_severity"], one["lead"]["name"]) for one in answer["by_severity"]] == [
         ("sev1", cast.lea.display_name), ("sev2", cast.cleo.display_name),
     ]  # fmt: skip
+    form = browse(cast.dov).get("/incidents/declare/what/", {"system": system.key}).content.decode()
+    assert f'Severity 1: <span class="name">{cast.lea.display_name}</span> leads and is called instead.' in form
+    assert f'Severity 2: <span class="name">{cast.cleo.display_name}</span> leads and is called instead.' in form
+    assert "Severity 3:" not in form.split("What happens then")[1]
     who = browse(cast.mara).get("/who/", {"system": system.key}).content.decode()
     assert "From severity 2 on" in who
 

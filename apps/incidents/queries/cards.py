@@ -16,7 +16,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from apps.incidents.queries.card_sql import CARD, STORED, WORKED_OUT
-from apps.incidents.rules import DEFAULT_PLAN, FROM_SEVERITY, Severity
+from apps.incidents.rules import FROM_SEVERITY, SECOND_CALL, Severity
 from apps.people.models import Person
 from apps.registry.models import System
 from apps.registry.queries.acting import acting_owners
@@ -187,7 +187,7 @@ class Card:
     clocks: tuple[CardClock, ...] = ()
     last_drill: CardEvent | None = None
     live: CardEvent | None = None
-    respond_within: int = DEFAULT_PLAN[1]["after"]  # type: ignore[assignment]
+    respond_within: int = SECOND_CALL
     people: dict[UUID, CardPerson] = field(default_factory=dict, repr=False)
     by_severity: tuple["CardSeverity", ...] = ()
 
@@ -279,7 +279,7 @@ def _card(row: tuple[Any, ...], scenario: str, source: str) -> Card:
         clocks=tuple(CardClock(**(one | {"verified_on": _day(one["verified_on"])})) for one in clocks or ()),
         last_drill=CardEvent(drill["code"], _moment(drill["at"]), "", _maybe(drill["answered_at"])) if drill else None,
         live=CardEvent(live["code"], _moment(live["at"]), live["state"]) if live else None,
-        respond_within=_respond_within(plan or list(DEFAULT_PLAN)),
+        respond_within=_respond_within(plan or []),
         people=known,
         by_severity=tuple(CardSeverity(**(one | {"person": UUID(one["person"])})) for one in _json(row[11]) or ()),
     )
@@ -329,7 +329,7 @@ def _runbook(told: dict[str, Any]) -> CardRunbook:
 def _respond_within(plan: list[dict[str, Any]]) -> int:
     """Minutes until somebody else is called: the second step of the plan that stands."""
     later: list[int] = [int(step["after"]) for step in plan if int(step["after"]) > 0]
-    return min(later, default=int(DEFAULT_PLAN[1]["after"]))  # type: ignore[call-overload]
+    return min(later, default=SECOND_CALL)
 
 
 def _json(text: Any) -> Any:

@@ -10,7 +10,8 @@ import structlog
 from django.db import connection, transaction
 
 from apps.common.errors import Refused
-from apps.incidents.rules import Severity
+from apps.incidents.models import ResponseRule
+from apps.incidents.rules import SEVERITY_WORDS, Severity
 from apps.people.models import Person
 from apps.people.queries import acting_for
 from apps.registry.models import System
@@ -67,6 +68,19 @@ def responder(
         if found is not None:
             return found
     return _fallback(system, now)
+
+
+def others_by_severity(system: System | None, scenario: str, now: datetime, lead: Person) -> list[tuple[str, Person]]:
+    """Who leads in place of this person at which severity, by rules from one on. One query where there is none."""
+    by_severity = ResponseRule.objects.filter(valid_to=None).exclude(min_severity="")
+    if system is None or not by_severity.exists():
+        return []
+    found = [
+        (words, responder(system, scenario, now, severity=severity).lead)
+        for severity, words in SEVERITY_WORDS.items()
+        if severity != Severity.UNCLASSIFIED
+    ]
+    return [(words, person) for words, person in found if person.pk != lead.pk]
 
 
 # What the database works out, whether it is written down as a card or asked for at this moment.

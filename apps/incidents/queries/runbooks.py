@@ -27,6 +27,11 @@ PATH = "/incidents/runbooks/"
 SCENARIO_WORDS = dict(Runbook._meta.get_field("scenario").flatchoices)
 
 
+def any_or_words(scenario: str) -> str:
+    """What went wrong, as a rule or a plan says for what it is."""
+    return str(SCENARIO_WORDS[scenario]) if scenario else "Anything"
+
+
 def visible_runbooks(actor: Person) -> QuerySet[Runbook]:
     """Every runbook that a person may read: all but those of systems that they may not open."""
     if not actor.is_active:

@@ -164,10 +164,12 @@ class Target(StrEnum):
     PERSON = "person"
 
 
+# Minutes after which others are called where nobody set a plan.
+SECOND_CALL = 5
 # Minutes after the first page, whom, and by how many channels (0: all). The proposal for a new portal.
 DEFAULT_PLAN = (
     {"after": 0, "targets": [{"kind": "lead"}], "channels": 2},
-    {"after": 5, "targets": [{"kind": "deputy"}], "channels": 2},
+    {"after": SECOND_CALL, "targets": [{"kind": "deputy"}], "channels": 2},
     {"after": 10, "targets": [{"kind": "lead"}, {"kind": "deputy"}], "channels": 0},
     {"after": 15, "targets": [{"kind": "function_head"}], "channels": 2},
     {"after": 30, "targets": [{"kind": "seat", "seat": "ciso"}, {"kind": "seat", "seat": "ai_lead"}], "channels": 2},

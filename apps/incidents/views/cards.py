@@ -26,7 +26,7 @@ from apps.incidents.models import ResponseProfile
 from apps.incidents.queries.cards import Card, card_of
 from apps.incidents.queries.reviews import ownership_gaps
 from apps.incidents.queries.rules import in_force, preview_of, scope_words, visible_rules
-from apps.incidents.queries.runbooks import SCENARIO_WORDS
+from apps.incidents.queries.runbooks import SCENARIO_WORDS, any_or_words
 from apps.incidents.rules import FROM_SEVERITY, MANDATORY
 from apps.people.models import Person
 from apps.people.requests import signed_in
@@ -54,17 +54,13 @@ def _managing(request: HttpRequest) -> Person:
     return actor
 
 
-def _words(scenario: str) -> str:
-    return SCENARIO_WORDS.get(scenario, "") if scenario else "Anything"
-
-
 @require_safe
 def rules(request: HttpRequest) -> HttpResponse:
     """Rules in force, and those that ended with `?ended=1`."""
     reader, ended = signed_in(request), "ended" in request.GET
     rows = visible_rules(reader).exclude(valid_to=None).order_by("-valid_to", "-pk") if ended else in_force(reader)
     page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
-    lines = [{"rule": rule, "scope": scope_words(rule), "scenario": _words(rule.scenario)} for rule in page]
+    lines = [{"rule": rule, "scope": scope_words(rule), "scenario": any_or_words(rule.scenario)} for rule in page]
     context = {"page": page, "rows": lines, "ended": ended, "manages": may(reader, Permission.INCIDENTS_MANAGE)}
     context["exports"] = may_export(reader)
     return render(request, "incidents/card_rules.html", context)
@@ -134,7 +130,7 @@ def end_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
         else:
             messages.success(request, "The rule has ended. The next one that fits leads, else the matrix.")
             return redirect("incidents:rules")
-    context = {"form": form, "rule": rule, "scope": scope_words(rule), "scenario": _words(rule.scenario)}
+    context = {"form": form, "rule": rule, "scope": scope_words(rule), "scenario": any_or_words(rule.scenario)}
     return render(request, "incidents/card_rule_end.html", context, status=422 if form.errors else 200)
 
 
@@ -157,7 +153,9 @@ def system_response(request: HttpRequest, key: str) -> HttpResponse:
         "lines": shown,
         "card": next((card for card in cards if card is not None), None),
         "gaps": ownership_gaps(system),
-        "rules": [{"rule": rule, "scenario": _words(rule.scenario)} for rule in in_force(reader).filter(system=system)],
+        "rules": [
+            {"rule": rule, "scenario": any_or_words(rule.scenario)} for rule in in_force(reader).filter(system=system)
+        ],
         "edits": may_set_profile(reader, system),
         "manages": may(reader, Permission.INCIDENTS_MANAGE),
     }

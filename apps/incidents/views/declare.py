@@ -21,7 +21,7 @@ from apps.incidents.forms.declare import DeclareForm
 from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.queries.page import live_on
 from apps.incidents.queries.paging import plan_for
-from apps.incidents.queries.responder import responder
+from apps.incidents.queries.responder import others_by_severity, responder
 from apps.incidents.queries.runbooks import effective_runbook
 from apps.incidents.rules import MANDATORY
 from apps.incidents.rules.words import NOT_SURE, SCENARIO_CHOICES, scenario_words
@@ -153,6 +153,7 @@ def _effect(actor: Person, said: Where, now: datetime) -> dict[str, Any]:
     already = live_on(actor, [said.system]) if said.system else {}
     return {
         "found": found,
+        "others": others_by_severity(said.system, said.scenario, now, found.lead),
         "ways": _ways(found.lead),
         "minutes": plan_for(said.system, said.scenario).wait_after(0),
         "runbook": version.runbook if version else None,

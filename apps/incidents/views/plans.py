@@ -16,7 +16,7 @@ from apps.incidents.models import EscalationPlan
 from apps.incidents.queries.paging import database_now
 from apps.incidents.queries.plans import Preview, choosable_systems, plan_of, plans_in_force, preview, scope_words
 from apps.incidents.queries.preflight import causes, counts
-from apps.incidents.queries.runbooks import SCENARIO_WORDS
+from apps.incidents.queries.runbooks import any_or_words
 from apps.people.models import Person
 from apps.people.requests import signed_in
 
@@ -38,10 +38,6 @@ def _row(actor: Person, plan_id: int) -> EscalationPlan:
     return row
 
 
-def _words(scenario: str) -> str:
-    return SCENARIO_WORDS.get(scenario, scenario) if scenario else "Anything"
-
-
 @require_safe
 def plans(request: HttpRequest) -> HttpResponse:
     """Every plan in force, each in words."""
@@ -49,7 +45,7 @@ def plans(request: HttpRequest) -> HttpResponse:
     page = Paginator(plans_in_force(reader), ROWS).get_page(request.GET.get("page"))
     rows = [
         {
-            "plan": row, "scope": scope_words(row), "scenario": _words(row.scenario),
+            "plan": row, "scope": scope_words(row), "scenario": any_or_words(row.scenario),
             "said": preview(plan_of(row), system=None, scenario=row.scenario, now=now),
         }
         for row in page
@@ -67,7 +63,7 @@ def plan(request: HttpRequest, plan_id: int) -> HttpResponse:
     system = choosable_systems(reader).filter(key__iexact=key).first() if key else row.system
     said = preview(plan_of(row), system=system, scenario=row.scenario, now=database_now())
     context = {
-        "plan": row, "scope": scope_words(row), "scenario": _words(row.scenario), "said": said,
+        "plan": row, "scope": scope_words(row), "scenario": any_or_words(row.scenario), "said": said,
         "key": key, "unknown": bool(key) and system is None, "manages": may(reader, Permission.INCIDENTS_MANAGE),
     }  # fmt: skip
     return render(request, "incidents/plan.html", context)
