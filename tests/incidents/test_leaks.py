@@ -255,7 +255,7 @@ def test_opening_the_link_of_a_call_does_nothing_and_tells_nothing(
     incident: Incident, cast: Any, client: Any, method: str
 ) -> None:
     """Scanners of mails open links."""
-    call = incident.pages.order_by("pk").first()
+    call = incident.pages.order_by("pk")[0]
     before = list(incident.pages.values_list("state", "answered_at")), incident.version, AuditEvent.objects.count()
     text = getattr(client, method)(ack_path(call.pk, wall.now())).content.decode()
     incident.refresh_from_db()

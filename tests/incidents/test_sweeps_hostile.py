@@ -20,6 +20,7 @@ from apps.notify import delivery, webhooks
 from apps.notify.actions import enqueue
 from apps.notify.actions.deliveries import Call, enqueue_deliveries
 from apps.notify.models import Delivery, Endpoint, Message
+from apps.notify.smtp import Outgoing
 from apps.people.actions import held
 from tests.cast import Cast
 from tests.factories import a_system
@@ -133,7 +134,7 @@ def test_one_mail_or_webhook_that_cannot_be_written_keeps_no_other_waiting(commi
         return written(message)
 
     monkeypatch.setattr(delivery, "mail_of", mail_of)
-    monkeypatch.setattr(delivery.Outgoing, "send", lambda self, mail: sent.append(mail))
+    monkeypatch.setattr(Outgoing, "send", lambda self, mail: sent.append(mail))
     delivery.deliver_pending(clock_now=lambda: NOW, limit=3)
     assert dict(Message.objects.filter(key__in=["m0", "m1", "m2"]).values_list("key", "state")) == {
         "m0": "sent", "m1": "failed", "m2": "sent",
@@ -163,7 +164,7 @@ def test_who_begins_to_lead_while_they_leave_is_no_dead_end(committed_db: str, m
     module = import_module("apps.directory.actions.offboard")
     cast = Cast()
     incident = declare(title="It leaks", about="An agent that mails", actor=cast.dov, now=NOW)
-    holds, results, looks = threading.Event(), [], module.lock_letters_of
+    holds, results, looks = threading.Event(), list[Any](), module.lock_letters_of
 
     def appoint() -> None:
         take_lead(Incident.objects.get(pk=incident.pk), cast.ben, actor=cast.ben, now=NOW)

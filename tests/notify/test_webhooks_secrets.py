@@ -35,6 +35,7 @@ def test_an_answer_that_says_the_secret_back_is_kept_without_it(
     cast: Any, receiver: Receiver, kind: str, status: int
 ) -> None:
     endpoint = an_endpoint(cast.mara, receiver.url("/services/T/B/very-secret"), kind=kind).endpoint
+    assert endpoint.secret is not None
     secret = unseal(endpoint.secret, row=endpoint.pk)
     receiver.status, receiver.text = status, f"no: {secret} /services/T/B/very-secret {secret.removeprefix('whsec_')}"
     enqueue_delivery(key="k", endpoint=endpoint, content={"title": "T"}, now=NOW)

@@ -34,9 +34,10 @@ def hidden_incidents(actor: Person) -> QuerySet[Incident]:
     mine = IncidentUserPermission.objects.filter(user=actor).values("content_object")
     privileged = Q(visibility=Visibility.PRIVILEGED.value)
     seen = Q(pk__in=rows.values("pk")) & (~privileged | Q(pk__in=mine))
-    if actor.is_active:
-        seen |= privileged & Exists(Seat.objects.filter(function="legal", holder=actor))
-    return Incident.objects.filter(restricted=True).exclude(seen)
+    hidden = Incident.objects.filter(restricted=True).exclude(seen)
+    if not actor.is_active:
+        return hidden
+    return hidden.exclude(privileged, Exists(Seat.objects.filter(function="legal", holder=actor)))
 
 
 def on_page(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
