@@ -14,6 +14,11 @@ from apps.registry.models import System
 from apps.registry.rules import Scenario
 
 _OPEN = [state.value for state in rules.OPEN]
+# What is live, then what is open, then what is over: the order of the list, and of its index.
+LIST_ORDER = Case(
+    When(state__in=[state.value for state in rules.LIVE], then=Value(0)), When(state__in=_OPEN, then=Value(1)),
+    default=Value(2), output_field=models.IntegerField(),
+)  # fmt: skip
 
 
 def values(choices: object) -> list[str]:
@@ -185,6 +190,18 @@ class Incident(models.Model):
             models.Index("lead", condition=Q(state__in=_OPEN), name="incident_lead_open"),
             models.Index("classify_by", condition=Q(severity="unclassified"), name="incident_unclassified"),
             models.Index("mode", "state", "declared_at", name="incident_mode_state"),
+            # The list page by page, and its counts, without the wide rows: cards and plans lie in them.
+            models.Index(
+                LIST_ORDER, F("declared_at").desc(), F("id").desc(), name="incident_list_real", condition=Q(mode="real")
+            ),
+            models.Index(
+                LIST_ORDER,
+                F("declared_at").desc(),
+                F("id").desc(),
+                name="incident_list_rehearsed",
+                condition=Q(mode__in=["drill", "test"]),
+            ),
+            models.Index("mode", "state", "visibility", "id", name="incident_counted"),
         )
         triggers = (
             pgtrigger.FSM(

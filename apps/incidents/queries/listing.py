@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Count, Q, QuerySet
 
 from apps.incidents.models import Incident
+from apps.incidents.models.incidents import LIST_ORDER
 from apps.incidents.queries.incidents import on_page, visible_incidents
 from apps.incidents.rules import LIVE, OPEN, Mode, Severity, State
 from apps.incidents.rules.clocks import span_words
@@ -22,10 +23,6 @@ CSV_HEADER = (
 _LIVE = [state.value for state in LIVE]
 _OPEN = [state.value for state in OPEN]
 _GROUPS = {"live": Q(state__in=_LIVE), "open": Q(state__in=_OPEN), "over": ~Q(state__in=_OPEN)}
-_ORDER = Case(
-    When(state__in=_LIVE, then=Value(0)), When(state__in=_OPEN, then=Value(1)), default=Value(2),
-    output_field=IntegerField(),
-)  # fmt: skip
 
 
 class Series(StrEnum):
@@ -116,7 +113,7 @@ def listed(actor: Person, series: Series, filters: Filters) -> QuerySet[Incident
         rows = rows.filter(system__key__iexact=filters.system)
     if filters.q:
         rows = rows.filter(_containing(filters.q))
-    return on_page(rows).order_by(_ORDER, "-declared_at", "-pk")
+    return on_page(rows).order_by(LIST_ORDER, "-declared_at", "-pk")
 
 
 def _containing(text: str) -> Q:
