@@ -173,7 +173,7 @@ def advance_due(*, now: datetime) -> int:
     on which somebody works is left for the next time. Returns how many were done. Raises RuntimeError, after all
     others were done, where one failed.
     """
-    failed = _before_calling(now)
+    early, failed = _before_calling(now), list[Exception]()
     running = Escalation.objects.filter(state=State.RUNNING, due_at__lte=now).order_by("due_at")
     over = Escalation.objects.filter(state=State.ACKED, ack_until__lte=now, incident__state__in=_LIVE)
     due = [*running.values_list("pk", flat=True)[:AT_A_TIME]]
@@ -185,8 +185,11 @@ def advance_due(*, now: datetime) -> int:
         except Exception as error:  # one incident that can't be worked on must not keep the others waiting
             failed.append(error)
             log.exception("calling.sweep_failed", incident=pk)
-    if failed:
-        raise RuntimeError(f"Calling failed {len(failed)} times at {len(due)} incidents.") from failed[-1]
+    if failed or early:
+        before = f", and in {len(early)} of 3 steps before" if early else ""
+        raise RuntimeError(f"Calling failed for {len(failed)} of {len(due)} incidents{before}.") from (failed + early)[
+            0
+        ]
     return done
 
 
