@@ -1,6 +1,6 @@
 """`python -m benchmarks`: every measurement of the project, one after the other."""
 
-from benchmarks import blind_spots, campaigns, cards, findings, imports, leavers, opening, pages
+from benchmarks import blind_spots, campaigns, cards, findings, imports, incidents, leavers, opening, pages
 
 pages.main()
 blind_spots.main()
@@ -10,3 +10,4 @@ findings.main()
 opening.main()
 campaigns.main()
 cards.main()
+incidents.main()
