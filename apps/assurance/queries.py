@@ -21,7 +21,7 @@ from apps.audit.queries import Filters, Value
 from apps.audit.rules import canonical
 from apps.findings.models import Finding
 from apps.incidents.models import Exercise
-from apps.incidents.queries.incidents import hidden_incidents
+from apps.incidents.queries.incidents import hidden_incidents, visible_incidents
 from apps.people.models import Person
 from apps.registry.models import System, Unit
 from apps.registry.queries import visible_systems
@@ -197,7 +197,7 @@ def is_canonical(event: AuditEvent) -> bool:
 
 
 def rows(events: Sequence[AuditEvent], *, reader: Person | None = None) -> list[Row]:
-    """Events as a reader sees them: four queries at most, however many there are.
+    """Events as a reader sees them: five queries at most, however many there are.
 
     Links are given for what the reader may open; without a reader there are none.
     """
@@ -260,8 +260,7 @@ class _Names:
 
     def __init__(self, bodies: Iterable[dict[str, Any]]) -> None:
         facts = [part for body in bodies for part in (body.get("before"), body.get("after")) if part]
-        values = [value for part in facts for value in part.values() if isinstance(value, str)]
-        people = {match[1] for value in values if (match := _PERSON_ID.match(value))}
+        people = {match[1] for value in _texts(facts) if (match := _PERSON_ID.match(value))}
         units = {part[name] for part in facts for name in ("unit", "parent") if isinstance(part.get(name), int)}
         self.people = {f"u:{pk}": person.display_name for pk, person in Person.objects.in_bulk(people).items()}
         self.units = {unit.pk: unit.name for unit in Unit.objects.filter(pk__in=units).only("name")}
@@ -278,8 +277,17 @@ class _Names:
             said = {name: self.words(name, part) for name, part in value.items()}
             return ", ".join(f"{field_words(name)}: {part.replace('_', ' ')}" for name, part in said.items() if part)
         if isinstance(value, list):
-            return ", ".join(map(str, value))
+            return ", ".join(self.words(field, part) for part in value)
         return self.people.get(str(value)) or _day_words(str(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep it lies."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def _day_words(text: str) -> str:
@@ -307,11 +315,13 @@ def _moment_words(text: str) -> str:
 
 
 def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[AuditEvent], str]:
-    """Where each event's subject can be opened by the reader. One query for systems."""
+    """Where each event's subject can be opened by the reader. One query for systems, one for incidents."""
     if reader is None:
         return lambda event: ""
     ids = {int(event.subject_id) for event in events if event.subject_kind == "system"}
     keys = dict(visible_systems(reader).filter(pk__in=ids).values_list("pk", "key")) if ids else {}
+    codes = {event.subject_id for event in events if event.subject_kind == "incident"}
+    seen = set(visible_incidents(reader).filter(code__in=codes).values_list("code", flat=True)) if codes else set()
     administers, imports = may(reader, Permission.ADMINISTER_UNITS), may(reader, Permission.IMPORT_SYSTEMS)
 
     def link(event: AuditEvent) -> str:
@@ -331,6 +341,8 @@ def _links(events: Sequence[AuditEvent], reader: Person | None) -> Callable[[Aud
             return _url("attestations:campaign", subject)
         if event.subject_kind == "finding":
             return _url("findings:finding", subject)
+        if event.subject_kind == "incident" and subject in seen:
+            return _url("incidents:incident", subject)
         return ""
 
     return link

@@ -19,6 +19,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditEvent
 from apps.audit.queries import Filters
 from apps.audit.rules import SCHEDULER, Kind, Subject
+from apps.incidents.actions.declare import declare
 from apps.registry.actions import nominate_owner, register_system
 from apps.registry.models import System
 from tests.cast import Cast
@@ -259,3 +260,15 @@ def test_a_deed_is_said_whole_and_facts_in_words(cast: Cast, system: System) -> 
         "answers": "purpose: yes with exception",
         "expires": "23 Nov 2026, 02:18 UTC",
     }
+
+
+def test_who_is_called_stands_there_by_name_and_leads_to_the_incident(cast: Cast, system: System) -> None:
+    incident = declare(title="It wrote to strangers", about="an agent", actor=cast.dov, now=NOW)
+
+    called = AuditEvent.objects.get(kind=Kind.INCIDENT_PAGED)
+    row = next(row for row in page_of(cast.eve, Filters(subject_kind="incident")).rows if row.id == called.id)
+
+    assert {change.label: change.after for change in row.changes} == {
+        "people": "Mara Lindt", "round": "1", "lap": "1", "step": "1",
+    }  # fmt: skip
+    assert row.href == incident.path

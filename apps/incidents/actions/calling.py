@@ -171,9 +171,10 @@ def _at_once(incident: Incident, now: datetime, *, also_lead: bool = False, caus
 
 
 def paged(incident: Incident, row: Escalation, done: Went, kind: Kind = Kind.INCIDENT_PAGED) -> Entry:
-    """The event of a step: opaque ids, no names."""
+    """The event of a step: opaque ids, no names. Steps are counted from one, as the timeline counts them."""
     people = [one.person.audit_id for one in done.called]
-    after = {"round": row.round, "lap": done.lap, "step": done.step, "people": people}
+    at = {} if done.exhausted else {"lap": done.lap + 1, "step": done.step + 1}
+    after = {"round": row.round, **at, "people": people}
     return Entry(kind, incident_subject(incident), after=after)
 
 

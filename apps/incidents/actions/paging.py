@@ -113,7 +113,7 @@ def decline_page(page: Page, *, reason: str, actor: Person, now: datetime, way: 
     if not _passed_on(incident, reason, actor, now):
         record(
             Kind.PAGE_DECLINED, actor=actor, subject=incident_subject(incident), now=now,
-            after={"round": page.round, "lap": page.lap, "step": page.step}, reason=reason,
+            after={"round": page.round, "lap": page.lap + 1, "step": page.step + 1}, reason=reason,
         )  # fmt: skip
         if row.state == State.RUNNING and not _waits(incident, row):
             call_next(incident, now)
