@@ -1,6 +1,7 @@
 """The demo's data: loaded once by the verbs, the same figures each time, dates that hang on today."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.models import Count
 from django.test import override_settings
 from django.urls import URLPattern, resolve
@@ -25,8 +26,10 @@ from apps.directory.queries.cases import waiting_systems
 from apps.findings.models import CorrectiveAction, Finding, RiskAcceptance
 from apps.incidents import urls
 from apps.incidents.models import Exercise, Incident, IncidentClock, ResponseCard
+from apps.incidents.queries.card_findings import FALLBACK, response_breaches
 from apps.incidents.rules import MANDATORY
 from apps.incidents.rules.reviews import OWNERSHIP_GAP
+from apps.people.actions import vacate_seat
 from apps.people.models import Absence, Person, Seat, Training
 from apps.people.queries import acting_for
 from apps.portal.demo import figures, story
@@ -41,6 +44,7 @@ from apps.registry.queries import live
 from apps.registry.queries.charter import charter_in_force, seat_signatures
 from apps.registry.queries.prediction import predictions
 from tests import databases
+from tests.incidents.world import settle
 from tests.portal.visitor_tour import Visitor, walks
 
 # The system of the first owner with which something goes on.
@@ -283,6 +287,24 @@ def test_the_story_of_what_went_wrong(loaded: dict[str, Any]) -> None:
         ResponseCard.objects.filter(scenario__in=[one.value for one in MANDATORY]).count()
         == 3 * live(System.objects.all()).count()
     )
+
+
+def test_where_a_fallback_leads_a_finding_says_so_with_a_name(loaded: dict[str, Any]) -> None:
+    fallbacks = ResponseCard.objects.filter(is_fallback=True, scenario__in=["", *(one.value for one in MANDATORY)])
+
+    def told() -> int:
+        found = [one.title for one in response_breaches(clock.now()) if one.check == FALLBACK]
+        named = [re.search(r"for .+, (.+) leads? the response in ([\d,]+) live systems? until", one) for one in found]
+        assert all(one and one[1] for one in named)
+        return sum(int(one[2].replace(",", "")) for one in named if one)
+
+    assert told() == fallbacks.count()
+    with transaction.atomic():
+        vacate_seat("ciso", actor=Person.objects.get(email__startswith="marguerite."), now=clock.now())
+        settle()
+        assert told() == fallbacks.count() >= live(System.objects.all()).count()
+        assert not ResponseCard.objects.exclude(lead__is_active=True).exists()
+        transaction.set_rollback(True)
 
 
 def test_twenty_minutes_with_the_demo(loaded: dict[str, Any]) -> None:
