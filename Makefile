@@ -1,7 +1,8 @@
 # Every target works in a fresh clone: it makes .venv and installs what it needs.
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
-# Two at once: half of the time a test waits for a database or a browser.
+# Two at once: half of the time a test waits for a database or a browser. Who is done takes from the other: the browser
+# journeys lie together, and one process would work through them alone.
 PYTEST_ARGS ?=
 PYTEST_WORKERS ?= 2
 
@@ -24,7 +25,7 @@ demo-reset: ## Forget the demo's data
 
 test: ## Run the tests, in a browser too (PYTEST_ARGS="-k seats" chooses some)
 	@$(PYTHON) tools/install.py development
-	@CHROMIUM="$$($(PYTHON) tools/browser.py)" && export CHROMIUM && exec $(VENV_PYTHON) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+	@CHROMIUM="$$($(PYTHON) tools/browser.py)" && export CHROMIUM && exec $(VENV_PYTHON) -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: ## Lint, types, import contract, settings, migrations, API schema, locks
 	@$(PYTHON) tools/install.py development
