@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from apps.incidents.models import Incident
 from apps.incidents.models.incidents import LIST_ORDER
 from apps.incidents.queries.incidents import on_page, visible_incidents
+from apps.incidents.queries.page import called_again
 from apps.incidents.rules import LIVE, OPEN, Mode, Severity, State
 from apps.incidents.rules.clocks import span_words
 from apps.incidents.rules.words import scenario_words, state_tone
@@ -84,6 +85,7 @@ class Row:
     state: str
     scenario: str
     lasted: str
+    called_again: bool
 
 
 def tabs(actor: Person) -> list[Tab]:
@@ -113,7 +115,7 @@ def listed(actor: Person, series: Series, filters: Filters) -> QuerySet[Incident
         rows = rows.filter(system__key__iexact=filters.system)
     if filters.q:
         rows = rows.filter(_containing(filters.q))
-    return on_page(rows).order_by(LIST_ORDER, "-declared_at", "-pk")
+    return on_page(rows).select_related("escalation").order_by(LIST_ORDER, "-declared_at", "-pk")
 
 
 def _containing(text: str) -> Q:
@@ -132,6 +134,7 @@ def row_of(incident: Incident, now: datetime) -> Row:
         incident.state_words,
         scenario_words(incident.scenario),
         span_words((over_at(incident) or now) - incident.declared_at),
+        called_again(incident),
     )
 
 

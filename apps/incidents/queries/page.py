@@ -20,7 +20,7 @@ from apps.incidents.models import (
     SeverityChange,
     TimelineEntry,
 )
-from apps.incidents.queries.incidents import live_incidents, visible_incidents
+from apps.incidents.queries.incidents import live_incidents
 from apps.incidents.queries.steps import deputy_id_of
 from apps.incidents.rules import LIVE, SEVERITY_WORDS, Mode, PageState, Severity, Target
 from apps.incidents.rules.clocks import span_words
@@ -263,6 +263,16 @@ def _next_update(incident: Incident, now: datetime) -> list[Card]:
     ]  # fmt: skip
 
 
+def called_again(incident: Incident) -> bool:
+    """Whether people are called although somebody took it: they did not say again that they have it.
+
+    Reads `escalation`: select it with the incidents of a list.
+    """
+    row = getattr(incident, "escalation", None)
+    calls = row is not None and row.state in (Escalation.State.RUNNING, Escalation.State.EXHAUSTED)
+    return calls and incident.is_live and incident.lead_accepted_at is not None
+
+
 @dataclass(frozen=True)
 class LiveOne:
     """A live incident as the bar above each page names it."""
@@ -278,11 +288,9 @@ class LiveOne:
     @property
     def stands(self) -> str:
         """Whether whoever leads has it: answers, is called, or is called again."""
-        row = getattr(self.incident, "escalation", None)
-        calls = row is not None and row.state in (Escalation.State.RUNNING, Escalation.State.EXHAUSTED)
         if self.incident.lead_accepted_at is None:
             return "is called"
-        return "is called again" if calls else "answers"
+        return "is called again" if called_again(self.incident) else "answers"
 
 
 @dataclass(frozen=True)
@@ -315,9 +323,19 @@ def live_on(actor: Person, systems: Collection[System]) -> dict[int, Incident]:
     return {one.system_id: one for one in reversed(live) if one.system_id}
 
 
-def needing(person: Person) -> list[Incident]:
-    """Live incidents that a person leads, was called to, or is asked to take over (`asked`)."""
-    rows = visible_incidents(person).filter(state__in=[state.value for state in LIVE])
+def live_one(actor: Person, system: System, now: datetime) -> LiveOne | None:
+    """The newest real live incident of a system that the reader may see, as a strip on its pages names it."""
+    live = live_incidents(actor, modes=(Mode.REAL,)).filter(system=system).select_related("escalation")
+    found = live.first()
+    return LiveOne(found, span_words(now - found.declared_at)) if found else None
+
+
+def needing(person: Person, seen: QuerySet[Incident]) -> list[Incident]:
+    """Live incidents that a person leads, was called to, or is asked to take over (`asked`).
+
+    `seen` are those that the person may open (`visible_incidents`).
+    """
+    rows = seen.filter(state__in=[state.value for state in LIVE])
     mine = rows.annotate(
         asked=Exists(LeadHandover.objects.filter(incident=OuterRef("pk"), incoming=person, state="asked"))
     ).filter(

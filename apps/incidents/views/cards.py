@@ -24,6 +24,7 @@ from apps.incidents.actions.rules import WHO_MAY, end_response_rule, set_respons
 from apps.incidents.forms.cards import EndForm, ProfileForm, RuleForm
 from apps.incidents.models import ResponseProfile
 from apps.incidents.queries.cards import Card, card_of
+from apps.incidents.queries.page import live_one
 from apps.incidents.queries.reviews import ownership_gaps
 from apps.incidents.queries.rules import in_force, preview_of, scope_words, visible_rules
 from apps.incidents.queries.runbooks import SCENARIO_WORDS, any_or_words
@@ -150,6 +151,7 @@ def system_response(request: HttpRequest, key: str) -> HttpResponse:
     shown = [_line(card) for card in cards if card is not None]
     context = {
         "system": system,
+        "live": live_one(reader, system, now),
         "lines": shown,
         "card": next((card for card in cards if card is not None), None),
         "gaps": ownership_gaps(system),

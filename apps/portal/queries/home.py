@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.text import Truncator
 
@@ -132,9 +132,10 @@ def home_page(person: Person, now: datetime) -> HomePage:
     reviews = _reviews(person, now, today)
     nodes = [_node(one, today) for one in nodes_for(person, now)[:SHOWN]]
     passed = _passed_on(person, today)
-    learning = _of_incidents(person, today)
+    seen = visible_incidents(person)
+    learning = _of_incidents(person, seen, today)
     needs += charter + leavers + reviews + nodes + passed + learning
-    live_now = [_incident(one, person, today) for one in needing(person)]
+    live_now = [_incident(one, person, today) for one in needing(person, seen)]
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
@@ -177,9 +178,8 @@ def _incident(one: Incident, person: Person, today: date) -> Need:
     )
 
 
-def _of_incidents(person: Person, today: date) -> list[Need]:
+def _of_incidents(person: Person, seen: QuerySet[Incident], today: date) -> list[Need]:
     """What incidents ask of somebody beside leading them: duties to decide, tasks, a review. Three queries."""
-    seen = visible_incidents(person)
     needs = [_to_decide(one, today) for one in to_decide(person, seen)[:SHOWN]]
     needs += [_task(one, today) for one in tasks_of(person, seen)[:SHOWN]]
     return needs + [_incident_review(one, today) for one in reviews_of(person, seen)[:SHOWN]]

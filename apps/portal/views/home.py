@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 from apps.access.queries import may
 from apps.access.rules import Permission
 from apps.common import clock
-from apps.people.queries import acting_for, seats_of
+from apps.people.queries import acting_for
 from apps.people.requests import signed_in
 from apps.portal.queries.answers import local_clock
 from apps.portal.queries.availability import away_words, stands_in_for
@@ -19,7 +19,7 @@ from apps.registry.models import Mandate
 def home(request: HttpRequest) -> HttpResponse:
     """What needs the person, sorted by deadline, and what they answer for."""
     person, now = signed_in(request), clock.now()
-    mandate = Mandate.objects.filter(holder_id__in=seats_of(person)).select_related("holder").first()
+    mandate = Mandate.objects.filter(holder__seat__holder=person).select_related("holder").first()
     context = {
         "page": home_page(person, now),
         "greeting": greeting(person, now),

@@ -15,7 +15,7 @@ from apps.assurance.queries import rows
 from apps.audit.queries import Filters, events
 from apps.common import clock
 from apps.common.errors import NotAllowed, Refused
-from apps.incidents.queries.page import live_on
+from apps.incidents.queries.page import live_one
 from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.portal.forms.systems import RegisterForm, RetireForm, SystemForm
@@ -63,7 +63,7 @@ def system(request: HttpRequest, key: str) -> HttpResponse:
         "page": page,
         "transfer": transfer_of(reader, found),
         "authority": authority_of(reader, found),
-        "live_incident": live_on(reader, [found]).get(found.pk),
+        "live": live_one(reader, found, clock.now()),
     }
     return render(request, "portal/system.html", context)
 

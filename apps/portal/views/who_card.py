@@ -11,6 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from apps.common.clock import day_words, local_date
 from apps.incidents.queries.cards import Card, CardPerson, Reach, card_of
 from apps.incidents.queries.incidents import visible_incidents
+from apps.incidents.queries.page import LiveOne
+from apps.incidents.rules.clocks import span_words
 from apps.incidents.views.cards import declare_address
 from apps.people.models import Person
 from apps.portal.queries.answers import Answer
@@ -67,7 +69,7 @@ def card_context(reader: Person, answer: Answer, now: datetime) -> dict[str, Any
         "runbook_address": _address("incidents:runbook", card.runbook.key) if card.runbook else "",
         "clocks": card.clocks[:CLOCKS_SHOWN],
         "more_clocks": max(0, len(card.clocks) - CLOCKS_SHOWN),
-        "live_address": _live(reader, card),
+        "live": _live(reader, card, now),
     }
 
 
@@ -98,11 +100,13 @@ def _chain(card: Card, answer: Answer) -> list[Next]:
     return [one for pk, one in found.items() if pk != answer.person.pk]
 
 
-def _live(reader: Person, card: Card) -> str:
-    """The address of the live incident on it; empty where the reader may not open it or there is none."""
-    if card.live is None or not visible_incidents(reader).filter(code=card.live.code).exists():
-        return ""
-    return _address("incidents:incident", card.live.code)
+def _live(reader: Person, card: Card, now: datetime) -> LiveOne | None:
+    """The live incident on it; None where the reader may not open it or there is none."""
+    if card.live is None:
+        return None
+    rows = visible_incidents(reader).filter(code=card.live.code).select_related("lead", "escalation")
+    found = rows.first()
+    return LiveOne(found, span_words(now - found.declared_at)) if found else None
 
 
 def _address(name: str, *args: str) -> str:
