@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from tests import databases
 from tests.cast import PASSWORD
@@ -110,6 +110,15 @@ class Visit:
         self.page.press("[name=password]", "Enter")
         self.page.wait_for_url(f"{self.site.url}/")
         return self.page
+
+
+def follow(target: Locator, *, tap: bool = False) -> None:
+    """Click (or tap) what leads to a page, and return once that page is loaded.
+
+    Waiting for "load" after a click is not enough: it is answered by the page that is still there.
+    """
+    with target.page.expect_navigation(wait_until="load"):
+        target.tap() if tap else target.click()
 
 
 @pytest.fixture

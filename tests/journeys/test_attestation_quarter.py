@@ -35,7 +35,7 @@ from tests.attestations.after import seed_that_draws
 from tests.attestations.files import PDF
 from tests.cast import PASSWORD, Cast
 from tests.factories import a_system
-from tests.journeys.conftest import Site, Visit
+from tests.journeys.conftest import Site, Visit, follow
 from tests.journeys.looks import barriers
 
 pytestmark = [pytest.mark.journey, pytest.mark.committed]
@@ -108,8 +108,7 @@ def fill(page: Page) -> None:
 
 def go_on(page: Page) -> None:
     """Save the section."""
-    page.get_by_role("button", name="Save and continue").last.click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("button", name="Save and continue").last)
 
 
 def answer_the_rest(page: Page, seen: Any = None) -> None:
@@ -131,7 +130,7 @@ def sign(page: Page, name: str, button: str) -> None:
     page.get_by_label("I have read the declaration and I mean it").check()
     page.get_by_label("Type your full name to sign").fill(name)
     page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name=button, exact=True).click()
+    follow(page.get_by_role("button", name=button, exact=True))
 
 
 def declare(page: Page) -> None:
@@ -152,8 +151,7 @@ def attach(page: Page, question: str) -> None:
     page.locator(f"#{question}-file").set_input_files(
         {"name": "stop-test.pdf", "mimeType": "application/pdf", "buffer": PDF}
     )
-    page.locator(f"#{question}-evidence button[name=attach]").click()
-    page.wait_for_load_state("load")
+    follow(page.locator(f"#{question}-evidence button[name=attach]"))
     expect(page.get_by_role("link", name="stop-test.pdf")).to_be_visible()
 
 
@@ -182,8 +180,7 @@ def two_tabs(ada: Visit) -> None:
     expect(conflict).to_contain_text("It has no drill")
     expect(conflict).to_contain_text("What was saved by Ada Nwosu")
     other.get_by_label("What I typed here").check()
-    other.get_by_role("button", name="Save and continue").last.click()
-    other.wait_for_load_state("load")
+    follow(other.get_by_role("button", name="Save and continue").last)
     other.close()
     page.reload()
     expect(page.locator("#drills-not_applicable")).to_be_checked()
@@ -195,30 +192,26 @@ def owner_at_the_desk(ada: Visit) -> None:
     """Ada's critical system: from home through the sections, a file, both tabs, back and forth, and her signature."""
     page = ada.sign_in("ada")
     assert barriers(ada) == []
-    page.get_by_role("link", name=re.compile(f"^Start.*{CRITICAL}")).click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("link", name=re.compile(f"^Start.*{CRITICAL}")))
     expect(page.get_by_role("heading", name=CRITICAL, level=1)).to_be_visible()
     assert barriers(ada) == []
-    page.get_by_role("link", name="Start", exact=True).click()
+    follow(page.get_by_role("link", name="Start", exact=True))
     fill(page)
     saved(page, "accountable", "yes")
     expect(page.locator("[data-autosave-status]")).to_contain_text("Saved at")
     go_on(page)
     page.go_back()
     expect(page.locator("#accountable-yes")).to_be_checked()
-    page.locator(".sections").get_by_role("link", name="Response").click()
-    page.wait_for_load_state("load")
+    follow(page.locator(".sections").get_by_role("link", name="Response"))
     two_tabs(ada)
-    page.locator(".sections").get_by_role("link", name="Grave harm").click()
-    page.wait_for_load_state("load")
+    follow(page.locator(".sections").get_by_role("link", name="Grave harm"))
     attach(page, "grave_report")
-    page.locator(".sections").get_by_role("link", name="Ownership").click()
-    page.wait_for_load_state("load")
+    follow(page.locator(".sections").get_by_role("link", name="Ownership"))
     answer_the_rest(page, ada)
     expect(page.get_by_role("heading", name="Check your answers before you sign")).to_be_visible()
     assert barriers(ada) == []
     sign(page, "Ada Nwosu", "Sign and submit")
-    page.wait_for_url("**/receipt/")
+    assert page.url.endswith("/receipt/"), page.locator("main").inner_text()
     assert barriers(ada) == []
 
 
@@ -226,9 +219,8 @@ def owner_on_the_phone(phone: Visit) -> None:
     """The other one on the phone, with an exception that has a plan; the receipt leads on."""
     page = phone.sign_in("ada")
     assert barriers(phone) == []
-    page.get_by_role("link", name=re.compile(f"^Start.*{WITH_EXCEPTION}")).tap()
-    page.wait_for_load_state("load")
-    page.get_by_role("link", name="Start", exact=True).tap()
+    follow(page.get_by_role("link", name=re.compile(f"^Start.*{WITH_EXCEPTION}")), tap=True)
+    follow(page.get_by_role("link", name="Start", exact=True), tap=True)
     while "/response/" not in page.url:
         fill(page)
         fill(page)
@@ -238,7 +230,7 @@ def owner_on_the_phone(phone: Visit) -> None:
     expect(page.get_by_text("You are declaring 1 exception.")).to_be_visible()
     assert barriers(phone) == []
     sign(page, "Ada Nwosu", "Sign and submit")
-    page.wait_for_url("**/receipt/")
+    assert page.url.endswith("/receipt/"), page.locator("main").inner_text()
     expect(page.get_by_text("Nothing else waits for you.")).to_be_visible()
     assert barriers(phone) == []
 
@@ -246,35 +238,30 @@ def owner_on_the_phone(phone: Visit) -> None:
 def head_accepts(una: Visit) -> None:
     """The head finds it at home, reads it, accepts it, and approves the plan."""
     page = una.sign_in("una")
-    page.get_by_role("link", name=re.compile("^Review")).first.click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("link", name=re.compile("^Review")).first)
     assert barriers(una) == []
-    page.get_by_role("link", name=re.compile(f"^Review.*{WITH_EXCEPTION}")).click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("link", name=re.compile(f"^Review.*{WITH_EXCEPTION}")))
     expect(page.get_by_text("Nobody tried the stop")).to_be_visible()
     assert barriers(una) == []
     sign(page, "Una Brandt", "Sign and accept")
     expect(page.get_by_text(f"You accepted the attestation of {WITH_EXCEPTION}.")).to_be_visible()
     una.go("/")
-    page.get_by_role("link", name=re.compile("^Decide.*Nobody tried the stop")).click()
+    follow(page.get_by_role("link", name=re.compile("^Decide.*Nobody tried the stop")))
     page.get_by_label("Approve the plan").check()
     assert barriers(una) == []
     page.get_by_label("I have read the exception and its plan, and I mean my decision").check()
     page.get_by_label("Type your full name to sign").fill("Una Brandt")
     if page.get_by_label("Your password").count():
         page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign the decision").click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("button", name="Sign the decision"))
     assert AttestationException.objects.get().state == "approved"
 
 
 def sampled(nils: Visit) -> None:
     """The Head of AI answers each question of the critical system again."""
     page = nils.sign_in("nils")
-    page.get_by_role("link", name=re.compile("^Review.*samples")).first.click()
-    page.wait_for_load_state("load")
-    page.get_by_role("link", name=re.compile(f"^Re-perform.*{CRITICAL}")).click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("link", name=re.compile("^Review.*samples")).first)
+    follow(page.get_by_role("link", name=re.compile(f"^Re-perform.*{CRITICAL}")))
     expect(page.get_by_text("stop-test.pdf")).to_be_visible()
     for agree in page.get_by_label("I come to the same answer").all():
         agree.check()
@@ -303,8 +290,7 @@ def sweeps_of_later_days(campaign: Campaign, cast: Cast) -> None:
 def signs_the_rollup(window: Visit, who: str, name: str, place: str) -> None:
     """Found at home, read, signed: with what is missing by name."""
     page = window.go("/") if window.page.url != "about:blank" else window.sign_in(who)
-    page.get_by_role("link", name=re.compile(f"^Read and sign.*the roll-up of {place}")).click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("link", name=re.compile(f"^Read and sign.*the roll-up of {place}")))
     row = page.get_by_role("row", name=re.compile(SILENT))
     expect(row).to_contain_text("Dov Watanabe")
     expect(row).to_contain_text("Not attested")
@@ -326,8 +312,7 @@ def closed_and_sealed(mara: Visit, campaign: Campaign) -> None:
     mara.go(f"/attestations/{campaign.code}/closing/")
     expect(page.get_by_text("Nobody tried the stop")).to_be_visible()
     assert barriers(mara) == []
-    page.get_by_role("button", name="Carry over what is chosen").click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("button", name="Carry over what is chosen"))
     assert closing.finish_due(now=now) == [campaign.code]
     mara.go(f"/attestations/{campaign.code}/closing/")
     page.get_by_role("button", name="Seal the campaign").click()
@@ -338,8 +323,7 @@ def closed_and_sealed(mara: Visit, campaign: Campaign) -> None:
 
     mara.go(f"/attestations/{campaign.code}/")
     assert barriers(mara) == []
-    page.get_by_role("link", name="Report").first.click()
-    page.wait_for_load_state("load")
+    follow(page.get_by_role("link", name="Report").first)
     expect(page.get_by_text("Dov Watanabe").first).to_be_visible()
     assert barriers(mara) == []
     as_pdf(page, "Make PDF")
@@ -390,8 +374,8 @@ def test_the_owner_without_script(world: Cast, patient: Any) -> None:
     """The same forms: answers, what they raise, a file, a plan, and the signature, by pages alone."""
     ada = patient(java_script_enabled=False, **DESK)
     page = ada.sign_in("ada")
-    page.get_by_role("link", name=re.compile(f"^Start.*{WITH_EXCEPTION}")).click()
-    page.get_by_role("link", name="Start", exact=True).click()
+    follow(page.get_by_role("link", name=re.compile(f"^Start.*{WITH_EXCEPTION}")))
+    follow(page.get_by_role("link", name="Start", exact=True))
     while "/response/" not in page.url:
         fill(page)
         go_on(page)
@@ -401,7 +385,7 @@ def test_the_owner_without_script(world: Cast, patient: Any) -> None:
     answer_the_rest(page)
     expect(page.get_by_text("You are declaring 1 exception.")).to_be_visible()
     sign(page, "Ada Nwosu", "Sign and submit")
-    page.wait_for_url("**/receipt/")
+    assert page.url.endswith("/receipt/"), page.locator("main").inner_text()
     signature = Signature.objects.get()
     assert (signature.signer, signature.meaning, signature.exceptions) == (world.ada, "acknowledge", 1)
     assert ada.complaints == []

@@ -14,7 +14,7 @@ from apps.common import clock
 from tests.attestations.calendar import running_period
 from tests.cast import PASSWORD, Cast
 from tests.factories import a_system
-from tests.journeys.conftest import Site
+from tests.journeys.conftest import Site, follow
 from tests.journeys.looks import barriers
 from tests.journeys.test_attestation_quarter import fill
 
@@ -45,8 +45,7 @@ def answer_all(page: Page) -> None:
             return
         fill(page)
         fill(page)
-        page.get_by_role("button", name="Save and continue").last.click()
-        page.wait_for_load_state("load")
+        follow(page.get_by_role("button", name="Save and continue").last)
     raise AssertionError(page.url)
 
 
@@ -125,7 +124,6 @@ def test_autosave_keeps_what_was_chosen(world: Cast, visit: Any) -> None:
     window = visit()
     page = window.sign_in("ada")
     window.go(f"/attestations/{PERIOD}/SYS-0117/")
-    page.wait_for_load_state("load")
     if not page.locator("fieldset.question").count():
         page.locator("main").get_by_role("link", name=re.compile("Ownership")).first.click()
     page.locator("fieldset.question").first.locator("input[type=radio]").first.check()
