@@ -33,9 +33,9 @@ from apps.incidents.actions.drills import (
     start_exercise,
 )
 from apps.incidents.actions.improvements import Improvement, add_action
-from apps.incidents.actions.leads import take_lead
+from apps.incidents.actions.leads import ask_handover, decline_lead, relieve_lead, take_lead
 from apps.incidents.actions.states import classify, resolve
-from apps.incidents.models import Escalation, Exercise, Incident, IncidentClock, ResponseProfile, Review
+from apps.incidents.models import Escalation, Exercise, Incident, IncidentClock, LeadTerm, ResponseProfile, Review
 from apps.incidents.rules import CLOCK_OVER, ClockState
 from apps.incidents.rules.drills import not_ready, report_lacks
 from apps.notify.models import Message
@@ -72,7 +72,7 @@ def planned(cast: Any, **more: Any) -> Exercise:
 
 def started(cast: Any, **more: Any) -> Exercise:
     exercise = make_ready(planned(cast, **more), actor=cast.mara, now=NOW)
-    start_exercise(exercise, actor=cast.mara, now=AT)
+    start_exercise(exercise, actor=exercise.facilitator, now=AT)
     exercise.refresh_from_db()
     return exercise
 
@@ -188,6 +188,30 @@ def test_the_facilitator_does_not_take_it(cast: Any) -> None:
             "UPDATE incidents_leadterm SET person_id = %s, accepted_at = now() WHERE incident_id = %s",
             [cast.mara.pk, incident.pk],
         )
+
+
+def test_who_facilitates_is_not_put_in_the_lead_by_anybody(cast: Any) -> None:
+    incident = started(cast, facilitator=cast.ada).incidents.first()
+    assert incident is not None
+    words = "Who facilitates a drill does not lead its response."
+    with pytest.raises(Refused, match=words):
+        relieve_lead(incident, cast.ada, reason="x", actor=cast.mara, now=AT)
+    take_lead(incident, cast.cleo, actor=cast.cleo, now=AT)
+    with pytest.raises(Refused, match=words):
+        ask_handover(incident, cast.ada, briefing="x", actor=cast.cleo, now=AT)
+    assert LeadTerm.objects.filter(incident=incident).count() == 1
+
+
+@pytest.mark.parametrize("how", ["declines", "leaves"])
+def test_the_next_in_line_is_nobody_who_facilitates(cast: Any, how: str) -> None:
+    incident = started(cast, facilitator=cast.una).incidents.first()
+    assert incident is not None
+    if how == "declines":
+        decline_lead(incident, reason="I am away", actor=cast.cleo, now=AT)
+    else:
+        offboard(cast.cleo, actor=cast.mara, now=AT)
+    incident.refresh_from_db()
+    assert incident.lead == cast.ada
 
 
 def test_the_schedule_starts_it(cast: Any) -> None:

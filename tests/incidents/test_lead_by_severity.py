@@ -11,7 +11,7 @@ from apps.incidents.actions.declare import declare
 from apps.incidents.actions.leads import answer_handover, ask_handover
 from apps.incidents.actions.paging import acknowledge
 from apps.incidents.actions.rules import end_response_rule, set_response_rule
-from apps.incidents.actions.states import classify, classify_overdue
+from apps.incidents.actions.states import classify, classify_overdue, resolve
 from apps.incidents.models import Incident, LeadHandover, ResponseRule
 from apps.incidents.queries.cards import card_of
 from apps.incidents.queries.rules import RuleText
@@ -19,7 +19,7 @@ from apps.notify.models import Message
 from apps.people.models import Function
 from apps.registry.models import System
 from tests.factories import a_system
-from tests.incidents.paging_world import NOW, minutes, pages, texts, timer
+from tests.incidents.paging_world import NOW, contained, minutes, pages, texts, timer
 from tests.incidents.test_taking import program
 from tests.incidents.world import settle
 
@@ -143,6 +143,15 @@ def test_nobody_is_asked_where_nothing_changes(cast: Any, system: System) -> Non
     settle()
     late = classify(declared(cast, system), "sev1", reason="x", actor=cast.mara, now=minutes(4))
     assert terms(late) == [("ada", "")]
+
+
+def test_what_was_put_right_already_asks_nobody(cast: Any, system: System) -> None:
+    incident = acknowledge(declared(cast, system, severity="sev4"), actor=cast.ada, now=minutes(1))
+    incident = contained(incident, cast.ada, minutes(2))
+    incident = resolve(incident, resolution="Narrowed", actor=cast.ada, now=minutes(3))
+    classify(incident, "sev1", reason="It was worse", actor=cast.ada, now=minutes(4))
+    assert not LeadHandover.objects.exists()
+    assert terms(incident) == [("ada", "")]
 
 
 def test_nobody_said_how_bad_it_is_so_the_rule_for_the_worst_leads(cast: Any, system: System) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from apps.audit.actions import Entry, record_many
 from apps.audit.rules import Actor, Kind
 from apps.incidents.actions.common import incident_subject, told
-from apps.incidents.actions.leads import pass_on, put_handover, running_term
+from apps.incidents.actions.leads import facilitates, pass_on, put_handover, running_term
 from apps.incidents.models import Incident, LeadHandover, LeadTerm, ResponseRule
 from apps.incidents.queries.responder import responder
 from apps.incidents.rules import SEVERITY_WORDS, Severity
@@ -20,6 +20,8 @@ def lead_by_severity(incident: Incident, before: str, *, actor: Actor, now: date
     Where nobody took it yet, they lead at once and are called. Where somebody did, they lead on until the other says
     yes: one person leads at each moment, and a response is not torn from the hands of who has it.
     """
+    if not incident.is_live:
+        return  # nothing is left to respond to
     to = _another(incident, before, now)
     if to is None or LeadHandover.objects.filter(incident=incident, state="asked").exists():
         return
@@ -41,8 +43,7 @@ def _another(incident: Incident, before: str, now: datetime) -> Person | None:
         return None
     then = responder(incident.system, incident.scenario, now, severity=before).lead
     to = responder(incident.system, incident.scenario, now, severity=incident.severity).lead
-    facilitates = incident.exercise is not None and incident.exercise.facilitator_id == to.pk
-    if to.pk in {then.pk, incident.lead_id} or facilitates:
+    if to.pk in {then.pk, incident.lead_id} or facilitates(incident, to):
         return None
     to = held(to)
     return to if to.is_active and to.kind == Person.Kind.HUMAN else None

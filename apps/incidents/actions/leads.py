@@ -75,9 +75,7 @@ def take_lead(
     """
     incident = locked_incident(incident, version=version)
     _refuse_over(incident)
-    person = able(person, "lead")
-    if incident.exercise is not None and incident.exercise.facilitator_id == person.pk:
-        raise Refused("Who facilitates a drill does not lead its response.")
+    person = _able(incident, person)
     term = running_term(incident)
     if term.person_id == person.pk and term.accepted_at:
         hush(incident, person, now, human=is_human(actor))  # an acknowledgement that is renewed
@@ -130,7 +128,7 @@ def relieve_lead(incident: Incident, to: Person, *, reason: str, actor: Person, 
     """
     incident = locked_incident(incident)
     _refuse_over(incident)
-    reason, to = given(reason, "Say why somebody else has to lead."), able(to, "lead")
+    reason, to = given(reason, "Say why somebody else has to lead."), _able(incident, to)
     if to.pk == incident.lead_id:
         raise Refused(f"{to.display_name} leads the response already.")
     before = incident.lead
@@ -177,7 +175,7 @@ def ask_handover(incident: Incident, to: Person, *, briefing: str, actor: Person
     if incident.lead_id != actor.pk:
         raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can hand it over.")
     briefing = given(briefing, "Brief them: what is done, what is open, what worries you.")
-    to = able(to, "lead")
+    to = _able(incident, to)
     if to.pk == actor.pk:
         raise Refused("Hand over to somebody else.")
     if LeadHandover.objects.filter(incident=incident, state="asked").exists():
@@ -227,7 +225,7 @@ def answer_handover(handover: LeadHandover, *, takes: bool, actor: Person, now: 
         raise Refused("This was answered or withdrawn already.")
     if not takes:
         return _declined_handover(incident, handover, given(reason, "Say why you can't take over."), actor, now)
-    able(actor, "lead")
+    _able(incident, actor)
     handover.state, handover.answered_at = LeadHandover.State.TAKEN, now
     handover.save(update_fields=["state", "answered_at"])
     _end(running_term(incident), Ended.HANDED_OVER, handover.outgoing, now, reason="Handed over.")
@@ -322,7 +320,8 @@ def _rule_subject(rule: ResponseRule) -> Subject:
 
 def _leave(incident: Incident, person: Person, actor: Actor, now: datetime, cause: uuid.UUID) -> bool:
     incident = locked_incident(incident)
-    successor = _next(incident, {person.pk}, now)
+    # A drill is in nobody's way who leaves.
+    successor = _next(incident, {person.pk}, now) or _next(incident, {person.pk}, now, stuck=True)
     if successor is None:
         raise Refused(f"{person.display_name} leads {incident.code}, and nobody else could. Hand it over first.")
     pass_on(incident, successor, Ended.LEFT, actor, now, f"{person.display_name} left the organisation.")
@@ -333,11 +332,15 @@ def _leave(incident: Incident, person: Person, actor: Actor, now: datetime, caus
     return True
 
 
-def _next(incident: Incident, without: set[uuid.UUID], now: datetime) -> Person | None:
-    """Who leads next: deputy, next in line, owner, mandate; the first who can act and did not decline already."""
+def _next(incident: Incident, without: set[uuid.UUID], now: datetime, *, stuck: bool = False) -> Person | None:
+    """Who leads next: deputy, next in line, owner, mandate; the first who can act and did not decline already.
+
+    Who facilitates the drill only where it would be `stuck` without them.
+    """
     gone = set(LeadTerm.objects.filter(incident=incident, ended_because="declined").values_list("person", flat=True))
     for person in _line_up(incident, now):
-        if person.pk not in without | gone and person.is_active and person.kind == Person.Kind.HUMAN:
+        can = person.is_active and person.kind == Person.Kind.HUMAN and (stuck or not facilitates(incident, person))
+        if can and person.pk not in without | gone:
             return person
     return None
 
@@ -366,6 +369,19 @@ def end_lead(incident: Incident, now: datetime) -> None:
 def lead_again(incident: Incident, person: Person, now: datetime) -> None:
     """The incident is open again: somebody leads it, and is asked whether they take it."""
     LeadTerm.objects.create(incident=incident, person=person, basis="reopened", proposed_at=now)
+
+
+def facilitates(incident: Incident, person: Person) -> bool:
+    """Whether it belongs to a drill that this person facilitates: then they do not lead."""
+    return incident.exercise is not None and incident.exercise.facilitator_id == person.pk
+
+
+def _able(incident: Incident, person: Person) -> Person:
+    """The person, held. Raises Refused for who can't act, and for who facilitates the drill."""
+    person = able(person, "lead")
+    if facilitates(incident, person):
+        raise Refused("Who facilitates a drill does not lead its response.")
+    return person
 
 
 def _refuse_over(incident: Incident) -> None:
