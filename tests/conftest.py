@@ -22,6 +22,7 @@ django.setup()
 
 from django.db import connection, connections  # noqa: E402
 from django.test import Client  # noqa: E402
+from whitenoise.middleware import WhiteNoiseMiddleware  # noqa: E402
 
 from tests import databases  # noqa: E402
 from tests.cast import Cast  # noqa: E402
@@ -44,6 +45,28 @@ def loopback_only() -> Iterator[None]:
 
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_read_once() -> Iterator[None]:
+    """WhiteNoise looks at each static file when a server starts. Each test client is one: they share a look."""
+    looked: dict[Any, dict[str, Any]] = {}
+
+    def once(look: Callable[..., None]) -> Callable[..., None]:
+        def shared(self: WhiteNoiseMiddleware, *place: Any, **options: Any) -> None:
+            key = (look.__name__, self.static_prefix, *map(str, place), *sorted(options.items()))
+            if key not in looked:
+                others, self.files = self.files, {}
+                look(self, *place, **options)
+                looked[key], self.files = self.files, others
+            self.files.update(looked[key])
+
+        return shared
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("add_files", "add_files_from_finders"):
+            patched.setattr(WhiteNoiseMiddleware, name, once(getattr(WhiteNoiseMiddleware, name)))
+        yield
 
 
 @pytest.fixture(scope="session")
