@@ -151,6 +151,10 @@ def test_who_led_and_who_was_asked_stays(shell: psycopg.Connection[Any]) -> None
     ):  # fmt: skip
         for what in changes:
             refused(shell, f"UPDATE incidents_{table} SET {what} WHERE id = %(pk)s", kept, pk=pk, una=cast.una.pk)
+    waits = set_task(incident, what="Call them again", person=cast.ben, actor=cast.ben, now=LATER)
+    still = ask_handover(incident, cast.una, briefing="All is done", actor=cast.ben, now=LATER)
+    refused(shell, "UPDATE incidents_incidenttask SET called = true WHERE id = %(pk)s", kept, pk=waits.pk)
+    refused(shell, "UPDATE incidents_leadhandover SET by_rule = true WHERE id = %(pk)s", kept, pk=still.pk)
     again(shell, "incidents_leadhandover", asked.pk, "asked before they answer", id=asked.pk + 1000)
     again(shell, "incidents_incidenttask", task.pk, "set before it is done", id=task.pk + 1000)
 

@@ -145,6 +145,40 @@ def test_nobody_is_asked_where_nothing_changes(cast: Any, system: System) -> Non
     assert terms(late) == [("ada", "")]
 
 
+def test_of_two_rules_the_one_for_what_it_is_by_now_asks(cast: Any, system: System) -> None:
+    set_response_rule(replace(RULE, min_severity="sev1", system=system, lead_person=cast.lea), actor=cast.mara, now=NOW)
+    settle()
+    incident = acknowledge(declared(cast, system), actor=cast.ada, now=minutes(1))
+    incident = classify(incident, "sev2", reason="x", actor=cast.ada, now=minutes(2))
+    first = LeadHandover.objects.get(state="asked")
+    assert (first.incoming, first.by_rule) == (cast.cleo, True)
+    mail = Message.objects.get(key=f"lead-handover:{first.pk}")
+    assert mail.state == "queued"
+
+    incident = classify(incident, "sev1", reason="x", actor=cast.ada, now=minutes(3))
+
+    first.refresh_from_db()
+    mail.refresh_from_db()
+    assert (first.state, mail.state) == ("withdrawn", "withdrawn")
+    second = LeadHandover.objects.get(state="asked")
+    assert (second.incoming, second.by_rule) == (cast.lea, True)
+    name = cast.cleo.display_name
+    assert f"{name} is not asked to take over any more: it is severity 1 now." in texts(incident)
+    ended = AuditEvent.objects.get(kind="lead.handover_ended")
+    assert ended.cause == AuditEvent.objects.filter(kind="incident.classified").latest("at").pk
+
+    # At the lowest no rule names anybody: who leads does so, and nobody is asked any more.
+    incident = classify(incident, "sev4", reason="x", actor=cast.ada, now=minutes(4))
+    assert not LeadHandover.objects.filter(state="asked").exists()
+    assert terms(incident) == [("ada", "")]
+    # Said anew, with the same person named: they are asked once.
+    classify(incident, "sev1", reason="x", actor=cast.ada, now=minutes(5))
+    again = LeadHandover.objects.get(state="asked")
+    classify(incident, "sev2", reason="x", actor=cast.ada, now=minutes(6))
+    assert LeadHandover.objects.filter(pk=again.pk, state="withdrawn").exists()
+    assert LeadHandover.objects.get(state="asked").incoming == cast.cleo
+
+
 def test_what_was_put_right_already_asks_nobody(cast: Any, system: System) -> None:
     incident = acknowledge(declared(cast, system, severity="sev4"), actor=cast.ada, now=minutes(1))
     incident = contained(incident, cast.ada, minutes(2))

@@ -12,7 +12,7 @@ from apps.common import clock
 from apps.common.errors import Refused
 from apps.incidents.actions.paging import acknowledge
 from apps.incidents.actions.states import classify, dismiss, resolve
-from apps.incidents.actions.timeline import bring_in, finish_task
+from apps.incidents.actions.timeline import bring_in, finish_task, set_task
 from apps.incidents.models import Incident, IncidentTask, LeadTerm, Page
 from apps.notify.models import Delivery, Message
 from tests.incidents.paging_world import NOW, contained, declared, minutes, pages, texts, timer
@@ -160,6 +160,15 @@ def test_one_more_person_is_called_at_once(cast: Any) -> None:
     finish_task(task, outcome="Here", actor=cast.nils, now=minutes(5))
     bring_in(incident, cast.nils, why="Again", actor=cast.ada, now=minutes(6))
     assert Delivery.objects.filter(key__startswith=f"brought:{incident.pk}:").count() == 2
+
+
+def test_a_task_that_reads_like_a_call_calls_nobody_and_keeps_nobody_from_being_called(cast: Any) -> None:
+    incident = taken(cast)
+    set_task(incident, what="Join the response: by hand", person=cast.ben, actor=cast.ada, now=minutes(1))
+    assert not Message.objects.filter(key__startswith="brought:").exists()
+    task = bring_in(incident, cast.ben, why="You know the index", actor=cast.ada, now=minutes(2))
+    assert [one.called for one in incident.tasks.order_by("pk")] == [False, True]
+    assert Message.objects.filter(key=f"brought:{incident.pk}:{task.pk}").count() == 1
 
 
 def test_of_a_restricted_incident_only_the_code_leaves(cast: Any) -> None:

@@ -29,7 +29,7 @@ from apps.incidents.actions.common import (
 from apps.incidents.models import Incident, LeadHandover, LeadTerm, ResponseRule
 from apps.incidents.queries.responder import responder
 from apps.incidents.rules import OPEN, PageState, Severity, State
-from apps.notify.actions import enqueue
+from apps.notify.actions import enqueue, withdraw
 from apps.people.models import Person
 from apps.registry.queries.succession import mandate_holder
 
@@ -88,7 +88,7 @@ def take_lead(
     term.save()
     incident.lead, incident.lead_accepted_at = person, incident.lead_accepted_at or now
     save_incident(incident, "lead", "lead_accepted_at", *move_on(incident, now))
-    _withdraw_handover(incident, now)
+    drop_handover(incident, now)
     hush(incident, person, now, human=is_human(actor))
     behalf = f", said by {actor.audit_name}" if term.accepted_by else ""
     line(incident, Line.PERSON, f"{person.display_name} took the response{behalf}.", now=now, person=by(actor))
@@ -147,7 +147,7 @@ def pass_on(incident: Incident, to: Person, why: str, actor: Actor, now: datetim
     LeadTerm.objects.create(incident=incident, person=to, basis="handover", proposed_at=now)
     incident.lead = to
     save_incident(incident, "lead")
-    _withdraw_handover(incident, now)
+    drop_handover(incident, now)
     line(incident, Line.PERSON, f"{to.display_name} leads instead of {before.display_name}: {reason}", now=now,
          person=by(actor))  # fmt: skip
     if not call_next(incident, now):
@@ -194,7 +194,7 @@ def put_handover(
     """Somebody is asked to take over, by the lead or by a rule. Who leads does so until they say yes."""
     lead = incident.lead
     handover = LeadHandover.objects.create(
-        incident=incident, outgoing=lead, incoming=to, briefing=briefing, asked_at=now
+        incident=incident, outgoing=lead, incoming=to, briefing=briefing, asked_at=now, by_rule=by_rule
     )
     said = f"{to.display_name} is asked to take over. {briefing}"
     said = said if by_rule else f"{lead.display_name} asked {to.display_name} to take over."
@@ -202,7 +202,7 @@ def put_handover(
     sync_participants(incident)
     asks = "you are asked to take over" if by_rule else f"{lead.display_name} asks you to take over"
     enqueue(
-        key=f"lead-handover:{handover.pk}", recipient=to, now=now, path=incident.path, urgent=by_rule,
+        key=handover_key(handover.pk), recipient=to, now=now, path=incident.path, urgent=by_rule,
         subject=f"{incident.prefix}{incident.code}: {asks}",
         body=mailed(incident, f"{incident.title}. {incident.place}.\n\n{briefing}")
         + f"\n\n{lead.display_name} leads until you say yes.",
@@ -252,7 +252,7 @@ def _declined_handover(
     handover.save(update_fields=["state", "answered_at", "reason"])
     line(incident, Line.FACT, f"{actor.display_name} can't take over: {reason}", now=now, person=actor)
     enqueue(
-        key=f"lead-handover:{handover.pk}:no", recipient=handover.outgoing, now=now, path=incident.path,
+        key=f"{handover_key(handover.pk)}:no", recipient=handover.outgoing, now=now, path=incident.path,
         subject=f"{incident.prefix}{incident.code}: {actor.display_name} can't take over",
         body=mailed(incident, reason),
     )  # fmt: skip
@@ -269,8 +269,9 @@ def withdraw_handover(handover: LeadHandover, *, actor: Person, now: datetime) -
     incident = locked_incident(handover.incident)
     if incident.lead_id != actor.pk:
         raise NotAllowed(f"{incident.lead.display_name} leads the response. Only they can withdraw this.")
-    if not _withdraw_handover(incident, now):
+    if not drop_handover(incident, now):
         raise Refused("This was answered or withdrawn already.")
+    sync_participants(incident)
     line(incident, Line.FACT, f"{actor.display_name} leads on; nobody is asked any more.", now=now, person=actor)
     record(
         Kind.LEAD_HANDOVER_ENDED, actor=actor, subject=incident_subject(incident), now=now,
@@ -279,8 +280,17 @@ def withdraw_handover(handover: LeadHandover, *, actor: Person, now: datetime) -
     return incident
 
 
-def _withdraw_handover(incident: Incident, now: datetime) -> int:
-    return LeadHandover.objects.filter(incident=incident, state="asked").update(state="withdrawn", answered_at=now)
+def drop_handover(incident: Incident, now: datetime) -> int:
+    """Nobody is asked to take over any more, and no mail says so that was not sent. Returns how many were asked."""
+    asked = LeadHandover.objects.filter(incident=incident, state="asked")
+    keys = [handover_key(pk) for pk in asked.values_list("pk", flat=True)]
+    withdraw(keys=keys, reason="Nobody is asked to take over any more.", now=now)
+    return asked.update(state="withdrawn", answered_at=now)
+
+
+def handover_key(handover: int) -> str:
+    """The key of what is said to whoever is asked to take over."""
+    return f"lead-handover:{handover}"
 
 
 def lock_led_by(person: Person) -> frozenset[int]:

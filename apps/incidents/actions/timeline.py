@@ -104,12 +104,20 @@ def set_task(
 
 
 def _put_task(
-    incident: Incident, what: str, person: Person, actor: Person, now: datetime, due_at: datetime | None = None
+    incident: Incident,
+    what: str,
+    person: Person,
+    actor: Person,
+    now: datetime,
+    due_at: datetime | None = None,
+    *,
+    called: bool = False,
 ) -> IncidentTask:
     person = able(person, "be asked")
     task = IncidentTask(
-        incident=incident, what=what.strip()[:600], person=person, due_at=due_at, set_by=actor, set_at=now
-    )
+        incident=incident, what=what.strip()[:600], person=person, due_at=due_at, set_by=actor, set_at=now,
+        called=called,
+    )  # fmt: skip
     save_checked(task)
     line(incident, Line.FACT, f"Task for {person.display_name}: {task.what}", now=now, person=actor)
     sync_participants(incident)
@@ -134,10 +142,9 @@ def bring_in(incident: Incident, person: Person, *, why: str, actor: Person, now
     why = given(why, "Say what for.")
     if person.pk == actor.pk:
         raise Refused("You are here already. Choose somebody else.")
-    waiting = IncidentTask.objects.filter(incident=incident, person=person, done_at=None, what__startswith=JOIN)
-    if waiting.exists():
+    if IncidentTask.objects.filter(incident=incident, person=person, done_at=None, called=True).exists():
         raise Refused(f"{person.display_name} was called already, and has not come yet.")
-    task = _put_task(incident, f"{JOIN}{why}", person, actor, now)
+    task = _put_task(incident, f"{JOIN}{why}", person, actor, now, called=True)
     went = send_to(task.person, *_call_for(incident, task, actor), now=now)
     line(incident, Line.FACT, f"{task.person.display_name} is called{ways_words(went)}.", now=now)
     return task

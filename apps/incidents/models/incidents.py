@@ -317,6 +317,8 @@ class LeadHandover(models.Model):
     incoming = models.ForeignKey(Person, models.PROTECT, related_name="lead_handovers")
     # What the next one has to know: what is done, what is open, what worries.
     briefing = models.TextField()
+    # A rule from a severity on asks, not the lead.
+    by_rule = models.BooleanField(default=False, db_default=False)
     asked_at = models.DateTimeField()
     state = models.CharField(max_length=9, choices=State.choices, default=State.ASKED)
     answered_at = models.DateTimeField(null=True, blank=True)
@@ -416,6 +418,8 @@ class IncidentTask(models.Model):
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="tasks")
     what = models.CharField(max_length=600)
     person = models.ForeignKey(Person, models.PROTECT, related_name="incident_tasks")
+    # Brought in beside the plan: they were called at once, and are waited for until it is done.
+    called = models.BooleanField(default=False, db_default=False)
     due_at = models.DateTimeField(null=True, blank=True)
     set_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
