@@ -3,11 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.incidents.actions.declare import declare
 from apps.incidents.actions.leads import ask_handover
-from apps.incidents.actions.timeline import set_task
+from apps.incidents.actions.states import dismiss
+from apps.incidents.actions.timeline import bring_in, set_task
 from apps.portal.queries.home import Need, home_page
+from apps.portal.queries.home_incidents import CalledFirst
+from tests.factories import a_system
 from tests.incidents.clock_world import sign_off, with_clocks
 from tests.incidents.learning_world import NOW, active, resolved
+from tests.incidents.world import settle
 
 
 def asked(person: Any, now: datetime) -> dict[str, Need]:
@@ -49,3 +54,44 @@ def test_who_is_asked_to_take_over_is_told_so(cast: Any) -> None:
     ask_handover(incident, cast.nils, briefing="All is paused", actor=cast.ada, now=NOW + timedelta(minutes=9))
     assert asked(cast.nils, NOW)["incident"].title == f"You are asked to take over {incident.code}"
     assert asked(cast.ada, NOW)["incident"].title == f"You lead the response to {incident.code}"
+
+
+def test_a_duty_whose_hour_is_over_is_late_the_same_day(cast: Any) -> None:
+    incident = with_clocks(cast)
+    first = min(row.assess_by for row in incident.clocks.filter(decides=cast.lea))
+    before = asked(cast.lea, first - timedelta(minutes=1))["clock"]
+    after = asked(cast.lea, first)["clock"]
+    assert (before.is_late, before.text.startswith("The first by ")) == (False, True)
+    assert (after.tone, after.words, after.text.startswith("The first was due ")) == ("bad", "Late today", True)
+
+
+def test_who_declared_follows_it_until_two_weeks_after_its_end(cast: Any) -> None:
+    incident = declare(
+        title="It told me a stranger's address", about="The letters agent", actor=cast.dov, now=NOW - timedelta(hours=1)
+    )
+    [row] = home_page(cast.dov, NOW).followed
+    assert (row.incident, row.stands, row.mine, row.outcome) == (incident, "is called", True, "")
+    dismiss(incident, because="benign", note="It was their own address.", actor=incident.lead, now=NOW)
+    [row] = home_page(cast.dov, NOW + timedelta(days=14)).followed
+    assert (row.stands, row.outcome) == ("", "It was their own address.")
+    assert home_page(cast.dov, NOW + timedelta(days=14, minutes=1)).followed == []
+    assert home_page(cast.nils, NOW).followed == []
+
+
+def test_who_was_brought_in_follows_it_while_it_is_live_and_the_lead_finds_it_once(cast: Any) -> None:
+    incident = active(cast)
+    bring_in(incident, cast.ben, why="Say what it read.", actor=cast.ada, now=NOW)
+    [row] = home_page(cast.ben, NOW).followed
+    assert (row.incident.code, row.stands, row.mine) == (incident.code, "answers", False)
+    assert home_page(cast.ada, NOW).followed == []
+
+
+def test_who_is_called_first_is_told_by_the_cards(cast: Any, browse: Any) -> None:
+    a_system(cast, owner=cast.ada)
+    settle()
+    owner, seat = home_page(cast.ada, NOW).called_first, home_page(cast.cleo, NOW).called_first
+    assert (owner.systems, "Not sure" in owner.when, owner.more) == (1, True, False)
+    assert seat == CalledFirst(1, "It accessed data", more=False)
+    assert home_page(cast.dov, NOW).called_first == CalledFirst(0, "", more=False)
+    text = browse(cast.cleo).get("/").content.decode()
+    assert "You are called first for 1 system." in text

@@ -29,6 +29,7 @@ from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.queries.page import needing
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
+from apps.portal.queries.home_incidents import CalledFirst, Followed, called_first, followed
 from apps.registry.actions.ownership import ANSWER_WITHIN
 from apps.registry.models import GovernanceDomain, Handover, Nomination, RaciAcceptance, System
 from apps.registry.queries import live, on_record
@@ -58,6 +59,8 @@ class Need:
     url: str
     action: str
     about: str
+    # Where a duty ends at an hour, not with its day.
+    is_late: bool = False
 
     @property
     def days(self) -> int:
@@ -66,12 +69,14 @@ class Need:
     @property
     def tone(self) -> str:
         """Overdue is bad, three days or less is a warning. What is live comes before everything."""
-        if self.kind == "incident":
+        if self.kind == "incident" or self.is_late:
             return "bad"
         return "bad" if self.days < 0 else "warn" if self.days <= 3 else "neutral"
 
     @property
     def words(self) -> str:
+        if self.is_late and self.due_on == self.today:
+            return "Late today"
         return "Live" if self.kind == "incident" else due_words(self.due_on, self.today)
 
 
@@ -95,6 +100,8 @@ class HomePage:
     interim_total: int
     nominations_left: int
     period: str
+    followed: list[Followed]
+    called_first: CalledFirst
 
 
 def due_words(due_on: date, today: date) -> str:
@@ -133,14 +140,15 @@ def home_page(person: Person, now: datetime) -> HomePage:
     nodes = [_node(one, today) for one in nodes_for(person, now)[:SHOWN]]
     passed = _passed_on(person, today)
     seen = visible_incidents(person)
-    learning = _of_incidents(person, seen, today)
+    learning = _of_incidents(person, seen, now, today)
     needs += charter + leavers + reviews + nodes + passed + learning
-    live_now = [_incident(one, person, today) for one in needing(person, seen)]
+    mine_now = needing(person, seen)
+    live_now = [_incident(one, person, today) for one in mine_now]
     mine = live(on_record(System.objects.filter(owner=person)))
     counts = mine.aggregate(n=Count("pk"), interim=Count("pk", filter=Q(owner_basis=System.Basis.INTERIM)))
     owned, period = _owned(list(by_tier(mine)[:SHOWN]), today)
     return HomePage(
-        needs=live_now + sorted(needs, key=lambda need: (need.due_on, need.title)),
+        needs=live_now + sorted(needs, key=lambda need: (not need.is_late, need.due_on, need.title)),
         needs_total=len(live_now)
         + attestations
         + nominated
@@ -158,6 +166,8 @@ def home_page(person: Person, now: datetime) -> HomePage:
         interim_total=counts["interim"],
         nominations_left=max(nominated - SHOWN, 0),
         period=period,
+        followed=followed(person, seen, now, named=[one.pk for one in mine_now]),
+        called_first=called_first(person),
     )
 
 
@@ -178,29 +188,30 @@ def _incident(one: Incident, person: Person, today: date) -> Need:
     )
 
 
-def _of_incidents(person: Person, seen: QuerySet[Incident], today: date) -> list[Need]:
+def _of_incidents(person: Person, seen: QuerySet[Incident], now: datetime, today: date) -> list[Need]:
     """What incidents ask of somebody beside leading them: duties to decide, tasks, a review. Three queries."""
-    needs = [_to_decide(one, today) for one in to_decide(person, seen)[:SHOWN]]
-    needs += [_task(one, today) for one in tasks_of(person, seen)[:SHOWN]]
+    needs = [_to_decide(one, now, today) for one in to_decide(person, seen)[:SHOWN]]
+    needs += [_task(one, now, today) for one in tasks_of(person, seen)[:SHOWN]]
     return needs + [_incident_review(one, today) for one in reviews_of(person, seen)[:SHOWN]]
 
 
-def _to_decide(one: ToDecide, today: date) -> Need:
+def _to_decide(one: ToDecide, now: datetime, today: date) -> Need:
     count = "1 legal duty" if one.count == 1 else f"{one.count} legal duties"
     runs = f" {one.runs} clock{'s run' if one.runs > 1 else ' runs'}." if one.runs else ""
     return Need(
         kind="clock",
         title=f"Decide {count} of {one.code}",
-        text=f"The first by {moment_words(one.by)}.{runs}",
+        text=f"The first {'was due' if one.by <= now else 'by'} {moment_words(one.by)}.{runs}",
         due_on=local_date(one.by),
         today=today,
         url=reverse("incidents:incident_clocks", args=[one.code]),
         action="Decide",
         about=f"{one.code}, legal duties",
+        is_late=one.by <= now,
     )
 
 
-def _task(one: IncidentTask, today: date) -> Need:
+def _task(one: IncidentTask, now: datetime, today: date) -> Need:
     by = f", by {moment_words(one.due_at)}" if one.due_at else ""
     return Need(
         kind="task",
@@ -211,6 +222,7 @@ def _task(one: IncidentTask, today: date) -> Need:
         url=f"{one.incident.path}#tasks",
         action="Open",
         about=f"{one.incident.code}, task",
+        is_late=one.due_at is not None and one.due_at <= now,
     )
 
 
