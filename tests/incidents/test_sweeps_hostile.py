@@ -105,6 +105,41 @@ def test_one_clock_that_cannot_be_watched_keeps_no_other_waiting(cast: Any, monk
 
 
 @pytest.mark.django_db
+def test_what_runs_and_is_not_due_keeps_nothing_waiting_that_is(cast: Any, monkeypatch: Any) -> None:
+    incident = with_clocks(cast)
+    waits = list(IncidentClock.objects.filter(incident=incident).order_by("pk"))
+    late = max(one.assess_by for one in waits if one.assess_by) + HOUR
+    last = waits[-1]
+    IncidentClock.objects.filter(incident=incident).exclude(pk=last.pk).update(alerted=clock_watch.ASKED_AGAIN)
+    said, calls = clock_watch._late_assessment, []
+
+    def late_assessment(*about: Any) -> Any:
+        calls.append(about)
+        if len(calls) == 1:
+            raise ValueError("fails at once for all")
+        return said(*about)
+
+    monkeypatch.setattr(clock_watch, "_late_assessment", late_assessment)
+    monkeypatch.setattr(clock_watch, "BATCH", 3)
+    clock_watch.watch_clocks(now=late)
+    last.refresh_from_db()
+    assert last.alerted == clock_watch.ASKED_AGAIN
+
+
+@pytest.mark.django_db
+def test_clocks_that_cannot_be_opened_are_told_of(cast: Any, monkeypatch: Any) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(import_module("apps.incidents.actions.declare"), "open_clocks", lambda *_: 1 / 0)
+        bad, good = reported(cast, 2)
+    usual = clock_watch.open_clocks
+    monkeypatch.setattr(clock_watch, "open_clocks", lambda one, now: usual(one, now) if one.pk == good.pk else 1 / 0)
+    with pytest.raises(RuntimeError, match="Watching clocks failed in 1 steps"):
+        clock_watch.watch_clocks(now=NOW)
+    assert good.clocks.exists()
+    assert not bad.clocks.exists()
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("step", ["note_sent", "_bring_forward", "_start_missing"])
 def test_people_are_called_also_where_what_comes_before_fails(cast: Any, monkeypatch: Any, step: str) -> None:
     reported(cast, 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -42,58 +43,56 @@ def watch_clocks(*, now: datetime) -> int:
     Raises RuntimeError, after all others were done, where one failed.
     """
     done, failed = 0, list[Exception]()
-    for step in (catch_up, pass_on, mark_missed, alert, ask_again):
+    steps: list[Callable[[], int]] = [partial(catch_up, now=now)]
+    steps += [partial(_all_or_each, step, due, now) for step, due in STEPS]
+    for act in steps:
         try:
-            done += _all_or_each(step, now)
+            done += act()
         except Exception as error:
             failed.append(error)
-            log.exception("clocks.sweep_failed", step=step.__name__)
+            log.exception("clocks.sweep_failed", step=str(error))
     if failed:
         raise RuntimeError(f"Watching clocks failed in {len(failed)} steps.") from failed[-1]
     return done
 
 
-def _all_or_each(step: Callable[..., int], now: datetime) -> int:
-    if step is catch_up:
-        return step(now=now)
+def _all_or_each(step: Callable[..., int], due: Callable[[datetime], Q], now: datetime) -> int:
     try:
         return step(now=now)
     except Exception:
         log.exception("clocks.batch_failed", step=step.__name__)
-    open_ = IncidentClock.objects.exclude(state__in=[state.value for state in CLOCK_OVER])
-    wanted = list(open_.filter(_may_need(now)).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    wanted = list(IncidentClock.objects.filter(due(now)).order_by("pk").values_list("pk", flat=True)[:BATCH])
     return each_alone(wanted, lambda pk: step(now=now, only=pk), step.__name__.replace("_", " "))
 
 
-def _may_need(now: datetime) -> Q:
-    """Every clock that one of the steps may be about."""
-    runs = Q(state=ClockState.RUNNING.value, due_at__isnull=False)
-    return Q(decides__is_active=False) | runs | Q(state=ClockState.NOT_ASSESSED.value, assess_by__lt=now)
-
-
 def catch_up(*, now: datetime) -> int:
-    """Open the clocks of incidents where that failed, or where a system became known. Returns how many incidents."""
+    """Open the clocks of incidents where that failed, or where a system became known. Returns how many incidents.
+
+    Raises RuntimeError, after all others were done, where one failed.
+    """
     rows = Incident.objects.filter(
         mode__in=[Mode.REAL.value, Mode.DRILL.value], state__in=[state.value for state in LIVE],
         declared_at__gt=now - CATCH_UP, clocks=None,
     )  # fmt: skip
-    done = 0
-    for incident in rows.order_by("pk")[:BATCH]:
-        try:
-            with transaction.atomic():
-                found = locked_incident(incident)
-                open_clocks(found, now)
-                sync_participants(found)
-                done += found.clocks.exists()
-        except Exception:  # whatever it is, the others get theirs
-            log.exception("clocks.not_opened", incident=incident.code)
-    return done
+    return each_alone(rows.order_by("pk")[:BATCH], partial(_open_late, now=now), "opening clocks")
+
+
+@transaction.atomic
+def _open_late(incident: Incident, *, now: datetime) -> bool:
+    incident = locked_incident(incident)
+    open_clocks(incident, now)
+    sync_participants(incident)
+    return incident.clocks.exists()
+
+
+def _decider_left(now: datetime) -> Q:
+    return Q(decides__is_active=False) & ~Q(state__in=[state.value for state in CLOCK_OVER])
 
 
 @transaction.atomic
 def pass_on(*, now: datetime, only: int | None = None) -> int:
     """Clocks of deciders who left go to who decides for the seat now. Returns how many."""
-    rows = _locked(Q(decides__is_active=False), only, over=False)
+    rows = _locked(_decider_left(now), only)
     if not rows:
         return 0
     by_seat = deciding({clock.rule.decides_id for clock in rows}, now)
@@ -118,10 +117,14 @@ def pass_on(*, now: datetime, only: int | None = None) -> int:
     return len(rows)
 
 
+def _too_late(now: datetime) -> Q:
+    return Q(state=ClockState.RUNNING.value, due_at__lt=now)
+
+
 @transaction.atomic
 def mark_missed(*, now: datetime, only: int | None = None) -> int:
     """Clocks whose time is over are missed, with a line, an event and a message each. Returns how many."""
-    rows = _locked(Q(state=ClockState.RUNNING.value, due_at__lt=now), only)
+    rows = _locked(_too_late(now), only)
     if not rows:
         return 0
     for clock in rows:
@@ -156,12 +159,21 @@ ORDER BY g.id, g.at DESC, g.level DESC LIMIT %(most)s
 """
 
 
+def _levels(now: datetime) -> dict[int, int]:
+    """By clock: the reminder that is due."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_SQL, {"now": now, "most": BATCH})
+        return dict(cursor.fetchall())
+
+
+def _to_remind(now: datetime) -> Q:
+    return Q(pk__in=_levels(now), state=ClockState.RUNNING.value)
+
+
 @transaction.atomic
 def alert(*, now: datetime, only: int | None = None) -> int:
     """Remind who decides, their deputy and the lead, each stage once. Returns how many clocks."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE_SQL, {"now": now, "most": BATCH})
-        levels: dict[int, int] = dict(cursor.fetchall())
+    levels = _levels(now)
     if not levels:
         return 0
     rows = _locked(Q(pk__in=levels, state=ClockState.RUNNING.value), only)
@@ -172,11 +184,15 @@ def alert(*, now: datetime, only: int | None = None) -> int:
     return len(rows)
 
 
+def _unassessed(now: datetime) -> Q:
+    waits = Q(state=ClockState.NOT_ASSESSED.value, assess_by__lt=now, alerted=0)
+    return waits & Q(incident__state__in=[state.value for state in LIVE])
+
+
 @transaction.atomic
 def ask_again(*, now: datetime, only: int | None = None) -> int:
     """Duties that nobody assessed in time: one more message a person and incident. Returns how many duties."""
-    waits = Q(state=ClockState.NOT_ASSESSED.value, assess_by__lt=now, alerted=0)
-    rows = _locked(waits & Q(incident__state__in=[state.value for state in LIVE]), only)
+    rows = _locked(_unassessed(now), only)
     if not rows:
         return 0
     for clock in rows:
@@ -191,6 +207,12 @@ def ask_again(*, now: datetime, only: int | None = None) -> int:
         laws = ", ".join(clock.rule.law for clock in clocks)
         line(incident, Line.ALARM, f"Nobody has said in time whether it has to be reported: {laws}.", now=now)
     return len(rows)
+
+
+# What is done to clocks, and to which of them.
+STEPS: tuple[tuple[Callable[..., int], Callable[[datetime], Q]], ...] = (
+    (pass_on, _decider_left), (mark_missed, _too_late), (alert, _to_remind), (ask_again, _unassessed),
+)  # fmt: skip
 
 
 def _by_incident(rows: list[IncidentClock]) -> list[tuple[Incident, list[IncidentClock]]]:
@@ -212,13 +234,11 @@ def _late_assessment(incident: Incident, person: Person, clocks: list[IncidentCl
     )
 
 
-def _locked(wanted: Q, only: int | None = None, *, over: bool | None = None) -> list[IncidentClock]:
+def _locked(wanted: Q, only: int | None) -> list[IncidentClock]:
     """The clocks, locked; one that somebody decides about at this moment is left for the next minute."""
     rows = IncidentClock.objects.filter(wanted)
     if only is not None:
         rows = rows.filter(pk=only)
-    if over is False:
-        rows = rows.exclude(state__in=[state.value for state in CLOCK_OVER])
     rows = rows.select_related("incident__lead", "rule", "decides", "deputy").order_by("pk")
     return list(rows.select_for_update(no_key=True, of=("self",), skip_locked=True)[:BATCH])
 
