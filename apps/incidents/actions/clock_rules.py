@@ -13,6 +13,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind, Subject
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.checks import given
 from apps.incidents.models import Authority, ClockRule
 from apps.incidents.queries.clocks import LEGAL, rules_in_use
 from apps.people.models import Person
@@ -91,8 +92,7 @@ def new_rule_version(
     """
     require_keeper(actor)
     rule = _locked_rule(rule)
-    if not reason.strip():
-        raise Refused("Say what changed in the law, or what was wrong here.")
+    reason = given(reason, "Say what changed in the law, or what was wrong here.")
     if unknown := changes.keys() - set(CHANGEABLE):
         raise Refused(f"This can't be changed: {', '.join(sorted(unknown))}.")
     different = sorted(name for name, value in changes.items() if getattr(rule, name) != value)
@@ -103,7 +103,7 @@ def new_rule_version(
     made = ClockRule(**values, version=rule.version + 1, set_by=actor, set_at=now)
     save_checked(made)
     record(
-        Kind.CLOCK_RULE_CHANGED, actor=actor, subject=rule_subject(made), now=now, reason=reason.strip(),
+        Kind.CLOCK_RULE_CHANGED, actor=actor, subject=rule_subject(made), now=now, reason=reason,
         before={"version": rule.version, "status": rule.status}, after={
             "version": made.version, "status": made.status, "changed": different,
         },

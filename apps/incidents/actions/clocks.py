@@ -10,6 +10,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind, canonical, digest
 from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, sync_participants
 from apps.incidents.models import ClockAnchor, ClockRule, Incident, IncidentClock, IncidentFile, Signature
 from apps.incidents.queries import clocks as reading
@@ -252,20 +253,19 @@ def decide_not_reportable(
         raise NotAllowed(f"Only {reading.who_signs(now).display_name} signs this, for the legal seat.")
     if incident.mode != Mode.REAL:
         raise Refused("A drill decides nothing that is signed. Note what you would decide.")
-    if not reason.strip():
-        raise Refused("Say why it is not reportable.")
+    reason = given(reason, "Say why it is not reportable.")
     if missing := why_not_signed(declared_true, typed_name, actor.display_name, confirmation, now):
         raise Refused(missing)
     rows = _locked_open(clocks)
-    signature = _signed(incident, rows, reason.strip(), capacity, confirmation, actor, now)
+    signature = _signed(incident, rows, reason, capacity, confirmation, actor, now)
     for clock in rows:
         clock.state, clock.signature = ClockState.NOT_REPORTABLE.value, signature
-        clock.decision, clock.decided_by, clock.decided_at = reason.strip(), actor, now
+        clock.decision, clock.decided_by, clock.decided_at = reason, actor, now
     IncidentClock.objects.bulk_update(rows, ["state", "signature", "decision", "decided_by", "decided_at"])
     laws = ", ".join(clock.rule.law for clock in rows)
-    line(incident, Line.DECISION, f"Not reported under {laws}: {reason.strip()}", now=now, person=actor)
+    line(incident, Line.DECISION, f"Not reported under {laws}: {reason}", now=now, person=actor)
     record(
-        Kind.CLOCK_NOT_REPORTABLE, actor=actor, subject=incident_subject(incident), now=now, reason=reason.strip(),
+        Kind.CLOCK_NOT_REPORTABLE, actor=actor, subject=incident_subject(incident), now=now, reason=reason,
         after={
             "clocks": [clock.rule.key for clock in rows], "payload_sha256": signature.payload_sha256,
             "auth": confirmation.method, "capacity": "holder" if capacity == signature.signer_function else "acting",

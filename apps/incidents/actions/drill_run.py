@@ -13,6 +13,7 @@ from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
 from apps.common.workdays import add_working_days
 from apps.incidents.actions.calling import stop_calling
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, save_incident, told
 from apps.incidents.actions.drills import locked_exercise, require_facilitator, save_exercise
 from apps.incidents.actions.improvements import Improvement, exercise_subject, put_action
@@ -88,10 +89,9 @@ def answer_inject(inject: Inject, *, answer: str, actor: Person, now: datetime) 
     """
     exercise = locked_exercise(inject.exercise, State.RUNNING)
     _require_part(exercise, actor)
-    if not answer.strip():
-        raise Refused("Say what you do.")
+    answer = given(answer, "Say what you do.")
     open_ = Inject.objects.filter(pk=inject.pk, given_at__isnull=False, answered_at=None)
-    if not open_.update(answered_at=now, answer=answer.strip()):
+    if not open_.update(answered_at=now, answer=answer):
         raise Refused("This was not told yet, or it was answered already.")
     inject.refresh_from_db()
     record(
@@ -132,12 +132,11 @@ def record_stop_test(
         raise Refused("This drill does not stop anything.")
     if not exercise.systems.filter(pk=system.pk).exists():
         raise Refused(f"{system.name} is not in this drill.")
-    if not note.strip():
-        raise Refused("Say how it was stopped, and how long that took.")
+    note = given(note, "Say how it was stopped, and how long that took.")
     seen = Observation(
         exercise=exercise, objective=STOP_TEST, rating="P" if worked else "U",
         kind="strength" if worked else "improvement", person=actor, at=now,
-        text=f"{system.name} {'stopped' if worked else 'did not stop'}: {note.strip()}",
+        text=f"{system.name} {'stopped' if worked else 'did not stop'}: {note}",
     )  # fmt: skip
     save_checked(seen)
     save_exercise(exercise)

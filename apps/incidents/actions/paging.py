@@ -19,6 +19,7 @@ from apps.incidents.actions.calling import (
     note_sent,
     paged,
 )
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import Line, by, incident_subject, line, locked_incident, told
 from apps.incidents.actions.leads import decline_lead, running_term, take_lead
 from apps.incidents.models import Escalation, Incident, Page
@@ -98,18 +99,17 @@ def decline_page(page: Page, *, reason: str, actor: Person, now: datetime, way: 
     """
     incident = locked_incident(page.incident)
     _refuse_over(incident)
-    if not reason.strip():
-        raise Refused("Say why you can't take it.")
+    reason = given(reason, "Say why you can't take it.")
     if page.person_id != actor.pk:
         raise NotAllowed(f"{page.person.display_name} was called. Only they can answer this call.")
     if not held(actor).is_active:
         raise NotAllowed("Who has left answers no call.")
     row = locked_row(incident, now)
     note_sent(incident)
-    changed = answer_pages(incident, actor, PageState.DECLINED, now, by=actor, way=way, reason=reason.strip())
+    changed = answer_pages(incident, actor, PageState.DECLINED, now, by=actor, way=way, reason=reason)
     if not changed:
         raise Refused("This call was answered already, or nobody waits for an answer any more.")
-    line(incident, Line.FACT, f"{actor.display_name} can't take it: {reason.strip()}", now=now, person=actor)
+    line(incident, Line.FACT, f"{actor.display_name} can't take it: {reason}", now=now, person=actor)
     if not _passed_on(incident, reason, actor, now):
         record(
             Kind.PAGE_DECLINED, actor=actor, subject=incident_subject(incident), now=now,
@@ -147,8 +147,7 @@ def snooze(incident: Incident, *, minutes: int, reason: str, actor: Person, now:
     incident = locked_incident(incident)
     _refuse_over(incident)
     row = locked_row(incident, now)
-    if not reason.strip():
-        raise Refused("Say why nobody need ask you again until then.")
+    reason = given(reason, "Say why nobody need ask you again until then.")
     if not 0 < minutes <= SNOOZE_AT_MOST / timedelta(minutes=1):
         raise Refused("Choose a time of 4 hours at most.")
     if row.state != State.ACKED or row.acked_by_id != actor.pk:
@@ -157,7 +156,7 @@ def snooze(incident: Incident, *, minutes: int, reason: str, actor: Person, now:
         raise Refused("At this severity it need not be renewed.")
     row.ack_until = max(row.ack_until, now + timedelta(minutes=minutes))
     row.save(update_fields=["ack_until"])
-    words = f"{actor.display_name} need not renew for {minutes} min: {reason.strip()}"
+    words = f"{actor.display_name} need not renew for {minutes} min: {reason}"
     line(incident, Line.DECISION, words, now=now, person=actor)
     record(
         Kind.ACKNOWLEDGEMENT_SNOOZED, actor=actor, subject=incident_subject(incident), now=now,

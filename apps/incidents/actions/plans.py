@@ -9,6 +9,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import by
 from apps.incidents.models import EscalationPlan
 from apps.incidents.queries.plans import known_now
@@ -43,8 +44,7 @@ def set_plan(
     `replaces` is the one that somebody saw. Raises Refused for what the check finds that can't be saved, without a
     reason, and for more than three repeats; PlanChanged where another stands there meanwhile.
     """
-    if not reason.strip():
-        raise Refused("Say why the plan is set.")
+    reason = given(reason, "Say why the plan is set.")
     if not 0 <= plan.repeat <= REPEAT_AT_MOST:
         raise Refused(f"A plan begins again {REPEAT_AT_MOST} times at most.")
     if faults := [one.words for one in lint(plan, known_now(plan)) if one.blocks]:
@@ -57,7 +57,7 @@ def set_plan(
         stands.save(update_fields=["valid_to"])
     row = EscalationPlan(
         name=plan.name.strip()[:100], scenario=scenario, system=system, unit=unit,
-        steps=[step.as_json() for step in plan.steps], repeat=plan.repeat, reason=reason.strip()[:600],
+        steps=[step.as_json() for step in plan.steps], repeat=plan.repeat, reason=reason[:600],
         set_by=by(actor), valid_from=now,
     )  # fmt: skip
     save_checked(row)
@@ -73,8 +73,7 @@ def end_plan(row: EscalationPlan, *, reason: str, actor: Actor, now: datetime) -
     """From now on the plan of the scope above stands. Raises Refused without a reason, for one that ended already, and
     for the organisation's plan for any scenario: that one is replaced."""
     row = EscalationPlan.objects.select_for_update(no_key=True).get(pk=row.pk)
-    if not reason.strip():
-        raise Refused("Say why the plan ends.")
+    reason = given(reason, "Say why the plan ends.")
     if row.valid_to is not None:
         raise PlanChanged("This plan ended already.")
     if row.system_id is None and row.unit_id is None and not row.scenario:

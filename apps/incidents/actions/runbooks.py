@@ -17,6 +17,7 @@ from apps.audit.rules import Kind, Subject
 from apps.common.clock import day_words, local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
+from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, save_incident
 from apps.incidents.models import Incident, IncidentStep, Runbook, RunbookStep, RunbookVersion
 from apps.incidents.queries.runbooks import (
@@ -235,10 +236,9 @@ def confirm_runbook(runbook: Runbook, *, note: str, actor: Person, now: datetime
     version = published(runbook)
     if version is None:
         raise Refused("No version is in use yet. Publish one first.")
-    if not note.strip():
-        raise Refused("Say what you looked at.")
+    note = given(note, "Say what you looked at.")
     _reviewed(runbook, actor, now)
-    _recorded(Kind.RUNBOOK_REVIEWED, runbook, actor, now, after={"version": version.number}, reason=note.strip()[:600])
+    _recorded(Kind.RUNBOOK_REVIEWED, runbook, actor, now, after={"version": version.number}, reason=note[:600])
     return runbook
 
 
@@ -283,8 +283,7 @@ def retire_runbook(runbook: Runbook, *, reason: str, actor: Person, now: datetim
     or for "not sure": there is always one.
     """
     runbook = _locked(runbook, actor)
-    if not reason.strip():
-        raise Refused("Say why it is retired.")
+    reason = given(reason, "Say why it is retired.")
     everywhere = not (runbook.system_id or runbook.unit_id or runbook.operating_model)
     if everywhere and runbook.scenario in {"", *(scenario.value for scenario in MANDATORY)}:
         raise Refused("There is always one for this. Publish a new version instead.")
@@ -292,7 +291,7 @@ def retire_runbook(runbook: Runbook, *, reason: str, actor: Person, now: datetim
         raise Refused("There is a draft. Publish or discard it first.")
     runbook.retired_at = now
     runbook.save(update_fields=["retired_at"])
-    _recorded(Kind.RUNBOOK_RETIRED, runbook, actor, now, after={"retired": True}, reason=reason.strip()[:600])
+    _recorded(Kind.RUNBOOK_RETIRED, runbook, actor, now, after={"retired": True}, reason=reason[:600])
     return runbook
 
 
