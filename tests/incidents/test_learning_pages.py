@@ -7,6 +7,7 @@ import pytest
 
 from apps.common import clock
 from apps.common.clock import local_date
+from apps.incidents.actions.drill_run import end_exercise
 from apps.incidents.actions.drills import make_ready, start_exercise
 from apps.incidents.actions.improvements import Improvement, add_action
 from apps.incidents.actions.reviews import save_review
@@ -14,7 +15,7 @@ from apps.incidents.models import CardView, Exercise, Review, ReviewAction
 from tests.cast import PASSWORD
 from tests.factories import a_system
 from tests.incidents.learning_world import active, resolved
-from tests.incidents.test_drills import planned
+from tests.incidents.test_drills import AT, planned, started
 from tests.incidents.world import settle
 
 pytestmark = pytest.mark.django_db
@@ -225,3 +226,19 @@ def test_systems_that_are_due(cast: Any, browse: Any) -> None:
     page = browse(cast.mara).get("/incidents/drills/?tab=due").content.decode()
     assert system.key in page
     assert f"/incidents/drills/new/?system={system.key}" in page
+
+
+def test_a_drill_that_runs_is_read_anew_without_what_somebody_types(cast: Any, browse: Any) -> None:
+    exercise = started(cast)
+    page, poll = f"/incidents/drills/{exercise.code}/", {"HX-Request": "true"}
+    whole = browse(cast.mara).get(page).content.decode()
+    assert f'hx-get="{page}" hx-trigger="every 15s"' in whole
+    assert "govportal/js/live" in whole
+    part = browse(cast.mara).get(page, headers=poll).content.decode()
+    assert '<div id="drill-called" hx-swap-oob="true">' in part
+    assert exercise.incidents.get().code in part
+    assert "<html" not in part
+    assert 'name="summary"' not in part
+    end_exercise(exercise, actor=cast.mara, now=AT + timedelta(hours=1))
+    assert "hx-trigger" not in browse(cast.mara).get(page, headers=poll).content.decode()
+    assert "live-poll" not in browse(cast.mara).get(page).content.decode()

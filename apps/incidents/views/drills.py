@@ -205,7 +205,8 @@ class Desk:
             "failed": sent if sent is not None and sent.errors else None,
             "meanwhile": meanwhile,
         }
-        return render(self.request, "incidents/drill.html", context, status=status)
+        polls = self.request.headers.get("HX-Request") == "true" and self.request.method == "GET"
+        return render(self.request, f"incidents/{'drill_live' if polls else 'drill'}.html", context, status=status)
 
     def context(self) -> dict[str, Any]:
         """What the page and the report show. Some ten queries, whatever the number of systems."""
