@@ -198,3 +198,11 @@ def test_grave_systems_without_drills_are_one_finding_a_head(cast: Any) -> None:
         ("drill-no-stop-test", cast.mara.pk): "1 high-risk or critical system in the units that Mara Lindt answers "
         "for had no live test of the stop within 12 months.",
     }
+
+
+@pytest.mark.parametrize(
+    ("n", "of", "words"),
+    [(0, 0, ""), (0, 9888, "0%"), (1, 9888, "under 1%"), (98, 9888, "under 1%"), (99, 9888, "1%"), (7, 7, "100%")],
+)
+def test_one_of_many_is_not_none(n: int, of: int, words: str) -> None:
+    assert Share(n, of).words == words

@@ -304,6 +304,10 @@ def test_the_nightly_look_names_each_cause(cast: Any) -> None:
     assert ("untested", str(cast.cleo.pk)) not in found
     # The CISO, who leads, has no deputy: the step of the deputy calls nobody.
     assert {one.code for one in causes()} == {"vacant", "untested", "empty_step"}
+    [skipped] = [one for one in causes() if one.code == "empty_step"]
+    assert skipped.words == "Step 2 of “Default plan”, the lead's deputy, calls nobody: it would be skipped."
+    assert skipped.plan is not None
+    assert skipped.url == f"/incidents/plans/{skipped.plan.pk}/"
     assert (counts().systems, counts().failing, counts().checked_at) == (1, 1, NOW)
     breaches = {(one.check, one.subject): one for one in preflight_breaches(NOW)}
     assert breaches["preflight.untested", f"person:{cast.lea.pk}"].person_id == cast.lea.pk

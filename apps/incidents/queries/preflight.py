@@ -6,8 +6,11 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Max, Q
+from django.urls import reverse
 
 from apps.incidents.models import EscalationPlan, Preflight
+from apps.incidents.rules import Target
+from apps.incidents.rules.plans import BUILT_IN, TARGET_WORDS, read_steps
 from apps.people.models import Function, Person
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.rules.breaches import Breach, Level, Severity
@@ -41,10 +44,10 @@ class Cause:
     def words(self) -> str:
         """The fact, in a sentence."""
         name = self.person.display_name if self.person else "Somebody"
-        plan = self.plan.name if self.plan else "the built-in plan"
+        plan = f"“{self.plan.name}”" if self.plan else "the built-in plan"
         return {
             "no_card": "Nobody is named for some live systems.",
-            "empty_step": f"Step {self.step} of “{plan}” calls nobody: it would be skipped.",
+            "empty_step": f"Step {self.step} of {plan}{self._whom()} calls nobody: it would be skipped.",
             "vacant": f"The seat {self.seat} is called and is vacant.",
             "inactive": f"{name} is called and is not active any more.",
             "uncovered": f"{name} is called, is away, and nobody stands in.",
@@ -56,12 +59,24 @@ class Cause:
         """What to do about it."""
         return {
             "no_card": "Look at the sweeps on the status page: cards are worked out again each five minutes.",
-            "empty_step": "Seat or name somebody for this step, or change the plan.",
+            "empty_step": "Name who is missing, such as a deputy, or change the plan.",
             "vacant": "Seat somebody, or change the plan.",
             "inactive": "Change the plan, or seat somebody else.",
             "uncovered": "Name a deputy in the profile, or a delegate for this absence.",
             "untested": "Send a test to a channel in the profile, and confirm that it came.",
         }[self.code]
+
+    def _whom(self) -> str:
+        """Whom the step would call, as the plan says it: ", the lead's deputy,". Empty for a step that is gone."""
+        steps = read_steps(self.plan.steps) if self.plan else BUILT_IN.steps
+        kinds = [aim.kind for aim in steps[self.step - 1].targets] if 0 < self.step <= len(steps) else []
+        words = " and ".join(TARGET_WORDS[Target(kind)] for kind in kinds)
+        return f", {words}," if words else ""
+
+    @property
+    def url(self) -> str:
+        """Where it is put right; empty where that is not one page."""
+        return reverse("incidents:plan", args=[self.plan.pk]) if self.plan else ""
 
     @property
     def subject(self) -> str:
@@ -120,10 +135,11 @@ def preflight_breaches(now: datetime) -> list[Breach]:
     holder = mandate_holder()
     if holder is None:
         return []
-    return [_breach(cause, _sees_to_it(cause, holder)) for cause in causes() if cause.code != "no_card"]
+    return [_breach(cause, sees_to_it(cause, holder)) for cause in causes() if cause.code != "no_card"]
 
 
-def _sees_to_it(cause: Cause, holder: Person) -> Person:
+def sees_to_it(cause: Cause, holder: Person) -> Person:
+    """The one person who puts a cause right; `holder` is who holds the mandate."""
     person = cause.person
     if person is None:
         return holder

@@ -105,6 +105,11 @@ class Share:
         """The share in whole percent, rounded down, so that 100 means all of them."""
         return self.n * 100 // self.of if self.of else None
 
+    @property
+    def words(self) -> str:
+        """The share as a page says it: one of many is not none. Empty where it is not known."""
+        return "under 1%" if self.n and self.percent == 0 else f"{self.percent}%" if self.known else ""
+
 
 def span_words(seconds: float) -> str:
     """ "12 s", "3 min", "71 h 05 min"."""

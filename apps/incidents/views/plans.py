@@ -15,10 +15,11 @@ from apps.incidents.forms.plans import EndPlanForm, PlanForm
 from apps.incidents.models import EscalationPlan
 from apps.incidents.queries.paging import database_now
 from apps.incidents.queries.plans import Preview, choosable_systems, plan_of, plans_in_force, preview, scope_words
-from apps.incidents.queries.preflight import causes, counts
+from apps.incidents.queries.preflight import causes, counts, sees_to_it
 from apps.incidents.queries.runbooks import any_or_words
 from apps.people.models import Person
 from apps.people.requests import signed_in
+from apps.registry.queries.succession import mandate_holder
 
 ROWS = 25
 WHO_MAY = "seat holders, administrators and the person who holds the mandate"
@@ -150,4 +151,6 @@ def preflight(request: HttpRequest) -> HttpResponse:
     if not may(reader, Permission.INCIDENTS_READ_ALL):
         raise NotAllowed("This page is for seat holders, auditors, the board and the person who holds the mandate.")
     page = Paginator(causes(), ROWS).get_page(request.GET.get("page"))
-    return render(request, "incidents/plan_preflight.html", {"counts": counts(), "page": page})
+    holder = mandate_holder()
+    rows = [(cause, sees_to_it(cause, holder) if holder else None) for cause in page]
+    return render(request, "incidents/plan_preflight.html", {"counts": counts(), "page": page, "rows": rows})
