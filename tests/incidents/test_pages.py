@@ -394,7 +394,7 @@ def test_the_system_shows_what_is_live_on_it(cast: Any, browse: Any) -> None:
     for place in ("/systems/", "/incidents/systems/"):
         page = browse(cast.ada).get(f"{place}{system.key}/").content.decode()
         assert f"{incident.code} is live" in page
-        assert '<span class="name">Ada Nwosu</span> is called,' in page
+        assert '<span class="name">Ada Nwosu</span> is called. Declared ' in page
         assert "is live" not in browse(cast.ada).get(f"{place}{calm.key}/").content.decode()
 
 

@@ -13,18 +13,19 @@ from apps.common.clock import day_words, local_date
 from apps.incidents.models import Incident, Runbook, RunbookStep, RunbookVersion
 from apps.incidents.rules import MANDATORY, Mode
 from apps.incidents.rules.runbooks import FIELDS, ROLE_WORDS, StepText
+from apps.incidents.rules.words import scenario_words
 from apps.people.models import Function, Person
 from apps.registry.models import System
 from apps.registry.queries.succession import mandate_holder
 from apps.registry.queries.systems import visible_systems
-from apps.registry.rules import Stage
+from apps.registry.rules import Scenario, Stage
 from apps.registry.rules.breaches import Breach, Level, Severity
 
 REVIEW_OVERDUE = "runbook.review_overdue"
 OWNER_LEFT = "runbook.owner_left"
 MISSING = "runbook.missing"
 PATH = "/incidents/runbooks/"
-SCENARIO_WORDS = dict(Runbook._meta.get_field("scenario").flatchoices)
+SCENARIO_WORDS = {value: scenario_words(value) for value in ("", *Scenario)}
 
 
 def any_or_words(scenario: str) -> str:

@@ -20,6 +20,7 @@ from apps.incidents.models import InboundSource
 from apps.incidents.queries.inbound import mail_address, sources
 from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.rules.inbound import DEFAULT_LABELS
+from apps.incidents.rules.words import scenario_words
 from apps.people.models import Person
 from apps.people.requests import signed_in
 from apps.registry.queries.systems import visible_systems
@@ -99,5 +100,6 @@ def _of(found: InboundSource, actor: Person, token: str = "") -> dict[str, Any]:
         "address": f"{settings.SITE_URL}{reverse(f'api:inbound_{found.kind}')}",
         "mail": mail_address(shown),
         "labels": found.labels or DEFAULT_LABELS,
-        "latest": declared.select_related("system", "merged_into")[:LATEST],
+        "latest": declared.select_related("system", "merged_into", "lead")[:LATEST],
+        "scenario": scenario_words(found.scenario),
     }
