@@ -216,24 +216,6 @@ def test_a_quarter_of_the_shortest_limit_is_left_to_assess() -> None:
     assert clocks.assess_within(Term("aware", None, "")) == timedelta(hours=24)
 
 
-def test_alerts_come_in_the_order_of_time() -> None:
-    start = berlin("2026-11-17 08:00")
-    assert [share for _, share in clocks.alert_moments(start, start + timedelta(hours=72))] == [50, 75, 90, 99]
-    # Of four hours three are over an hour before the end.
-    assert [share for _, share in clocks.alert_moments(start, start + timedelta(hours=4))] == [50, 75, 99, 90]
-    assert [share for _, share in clocks.alert_moments(start, start + timedelta(hours=1))] == [50, 75, 90]
-
-
-def test_only_the_latest_alert_is_given_after_a_pause() -> None:
-    start = berlin("2026-11-17 08:00")
-    due = start + timedelta(hours=100)
-    given = [clocks.alert_due(start, due, 0, start + timedelta(hours=hour)) for hour in (49, 50, 80, 95, 99)]
-    assert given == [0, 50, 75, 90, 99]
-    assert clocks.alert_due(start, due, 75, start + timedelta(hours=80)) == 0
-    assert clocks.alert_due(start, due, 99, due) == 0
-    assert clocks.alert_due(start, due, 100, due) == 0
-
-
 def test_time_is_said_as_people_say_it() -> None:
     assert [clocks.span_words(timedelta(minutes=m)) for m in (3, 60, 4265, 5760, 21600)] == [
         "3 min", "1 h 00 min", "71 h 05 min", "4 days", "15 days",

@@ -1,17 +1,15 @@
 """The watchman of legal clocks: reminders once each, missed deadlines, what was not assessed, who left."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.audit.models import AuditEvent
 from apps.incidents.actions import clock_watch
 from apps.incidents.actions.clock_watch import alert, ask_again, catch_up, mark_missed, pass_on, watch_clocks
 from apps.incidents.actions.clocks import correct_anchor, decide_not_reportable, start_clock
 from apps.incidents.models import IncidentClock
-from apps.incidents.rules.clocks import alert_due
 from apps.notify.models import Message
 from apps.people.actions import deactivate_person, seat_person
 from tests.factories import a_system
@@ -63,6 +61,42 @@ def test_a_short_clock_is_reminded_in_the_order_of_time(cast: Any) -> None:
     assert stages == {"half of the time is over", "one hour is left", "nine tenths of the time are over"}
 
 
+def moments(anchor_at: datetime, due: datetime) -> list[tuple[datetime, int]]:
+    """When to remind, in the order of time: at 50, 75 and 90 percent, and an hour before where there is one."""
+    whole = due - anchor_at
+    found = [(anchor_at + whole * share / 100, share) for share in (50, 75, 90)]
+    if whole > timedelta(hours=1):
+        found.append((due - timedelta(hours=1), 99))
+    return sorted(found)
+
+
+def level(anchor_at: datetime, due: datetime, alerted: int, now: datetime) -> int:
+    """The latest reminder whose time has come after the last one given; 0 for none."""
+    order = [share for _, share in moments(anchor_at, due)]
+    given = order.index(alerted) if alerted in order else -1
+    come = [share for at, share in moments(anchor_at, due)[given + 1 :] if at <= now]
+    return come[-1] if come else 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "alerted", "levels"),
+    [
+        (100, 0, {49: 0, 50: 50, 74: 50, 75: 75, 80: 75, 90: 90, 95: 90, 99: 99, 100: 99}),
+        (100, 75, {80: 0, 90: 90}),
+        (100, 99, {100: 0}),
+        (4, 0, {1.9: 0, 2: 50, 3: 99, 3.5: 99, 3.6: 90}),
+        (4, 75, {2.9: 0, 3: 99, 3.6: 90}),
+        (4, 90, {4: 0}),
+        (1, 0, {0.5: 50, 0.75: 75, 0.9: 90, 1: 90}),
+    ],
+)
+def test_which_reminder_is_due(cast: Any, hours: float, alerted: int, levels: dict[float, int]) -> None:
+    made = running(cast)
+    IncidentClock.objects.filter(pk=made.pk).update(due_at=NOW + timedelta(hours=hours), alerted=alerted)
+    given = {at: clock_watch._levels(NOW + timedelta(hours=at)).get(made.pk, 0) for at in levels}
+    assert given == levels
+
+
 @pytest.mark.parametrize("hours", [1, 4, 10, 72])
 @pytest.mark.parametrize("alerted", [0, 50, 75, 90, 99])
 def test_the_statement_agrees_with_the_rule(cast: Any, hours: int, alerted: int) -> None:
@@ -71,10 +105,7 @@ def test_the_statement_agrees_with_the_rule(cast: Any, hours: int, alerted: int)
     IncidentClock.objects.filter(pk=made.pk).update(due_at=due, alerted=alerted)
     for part in range(0, 100, 7):
         now = NOW + (due - NOW) * part / 100
-        with connection.cursor() as cursor:
-            cursor.execute(clock_watch._DUE_SQL, {"now": now, "most": 10})
-            found = dict(cursor.fetchall())
-        assert found.get(made.pk, 0) == alert_due(NOW, due, alerted, now)
+        assert clock_watch._levels(now).get(made.pk, 0) == level(NOW, due, alerted, now)
 
 
 def test_a_corrected_deadline_is_reminded_of_anew(cast: Any) -> None:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from apps.registry import actions as registry
 from apps.registry.models import System
 from apps.registry.queries import live, search
-from apps.registry.queries.systems import best_first, by_tier
+from apps.registry.queries.systems import by_tier
 from tests.cast import Cast
 from tests.factories import NOW, a_system
 
@@ -68,13 +68,6 @@ def test_the_narrowing_of_the_caller_stands(systems: dict[str, System]) -> None:
     mine = System.objects.filter(key="CHAT-1")
     assert set(search(mine, "claims").values_list("key", flat=True)) == {"CHAT-1"}
     assert not search(System.objects.none(), "claims").exists()
-
-
-def test_the_best_match_comes_first(cast: Cast) -> None:
-    for key, name in (("A-1", "About Lumen"), ("A-2", "Lumen forecast"), ("A-3", "lumen"), ("LUMEN", "Zulu")):
-        a_system(cast, key=key, name=name)
-    ranked = best_first(search(System.objects.all(), "lumen"), "lumen").values_list("key", flat=True)
-    assert list(ranked) == ["A-3", "LUMEN", "A-2", "A-1"]
 
 
 def test_tiers_in_their_order_and_back(cast: Cast) -> None:

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from apps.access.queries import may
 from apps.access.rules import Permission
-from apps.attestations.models import Assignment, Campaign, Reassignment
+from apps.attestations.models import Assignment, Reassignment
 from apps.people.models import Person
 from apps.people.queries import acting_for
 from apps.registry.queries import visible_systems
@@ -63,15 +63,6 @@ def settled_elsewhere() -> QuerySet[Reassignment]:
         rows.exclude(nomination__state="open").exclude(nomination=None)
         | rows.exclude(assignment__state__in=("pending", "in_progress", "changes_requested"))
     ).order_by("pk")
-
-
-def gaps_in_progress(campaign: Campaign) -> QuerySet[Reassignment]:
-    """Systems of a campaign whose owner says that they are not theirs, while nobody is named: gaps in progress."""
-    return (
-        Reassignment.objects.filter(assignment__campaign=campaign, state=State.OPEN, to_person=None)
-        .select_related("assignment__system", "from_person", "asked")
-        .order_by("answer_by", "pk")
-    )
 
 
 def above(assignment: Assignment, *people: Person, now: datetime) -> Person | None:

@@ -142,7 +142,7 @@ def mark_missed(*, now: datetime, only: int | None = None) -> int:
     return len(rows)
 
 
-# The latest reminder whose time has come after the last one given; the same order as rules.clocks.alert_moments.
+# The latest reminder whose time has come after the last one given: of four hours, three are over before the last one.
 _DUE_SQL = """
 WITH given AS (
     SELECT c.id, c.alerted, v.level, v.at

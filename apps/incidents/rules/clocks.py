@@ -224,23 +224,6 @@ def assess_within(term: Term) -> timedelta:
     return min([ASSESS_WITHIN, *(timedelta(hours=found) / 4 for found in hours)])
 
 
-def alert_moments(anchor_at: datetime, due: datetime) -> list[tuple[datetime, int]]:
-    """When to remind, in the order of time: at 50, 75 and 90 percent, and an hour before where there is one."""
-    whole = due - anchor_at
-    moments = [(anchor_at + whole * share / 100, share) for share in (HALF, THREE_QUARTERS, NINE_TENTHS)]
-    if whole > timedelta(hours=1):
-        moments.append((due - timedelta(hours=1), LAST_HOUR))
-    return sorted(moments)
-
-
-def alert_due(anchor_at: datetime, due: datetime, alerted: int, now: datetime) -> int:
-    """The alert to give now: the latest whose time has come after the last one given; 0 for none."""
-    order = [share for _, share in alert_moments(anchor_at, due)]
-    given = order.index(alerted) if alerted in order else len(order) if alerted >= MISSED else -1
-    come = [share for at, share in alert_moments(anchor_at, due)[given + 1 :] if at <= now]
-    return come[-1] if come else 0
-
-
 def span_words(span: timedelta) -> str:
     """A length of time in large letters: 15 days, 71 h 05 min, 3 min."""
     minutes = int(abs(span).total_seconds() // 60)

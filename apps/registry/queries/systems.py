@@ -4,8 +4,7 @@ import re
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, TextField, Value, When
-from django.db.models.functions import Upper
+from django.db.models import BooleanField, F, Func, Q, QuerySet, TextField, Value
 
 from apps.access.queries import visible
 from apps.people.models import Person
@@ -98,18 +97,6 @@ def search(systems: QuerySet[System], text: str) -> QuerySet[System]:
         condition = Q(search_text__contains=_plain(text.strip().lower())) | condition
     matching = System.objects.alias(words=_INDEXED_WORDS).filter(condition).values("pk")
     return systems.filter(_IsOneOf(F("pk"), ArraySubquery(matching)))
-
-
-def best_first(systems: QuerySet[System], text: str) -> QuerySet[System]:
-    """Exact key or name first, then names that begin with the text, then the rest by name."""
-    text = text.strip()
-    rank = Case(
-        When(Q(key__iexact=text) | Q(name__iexact=text), then=Value(0)),
-        When(name__istartswith=text, then=Value(1)),
-        default=Value(2),
-        output_field=IntegerField(),
-    )
-    return systems.annotate(rank=rank).order_by("rank", Upper("name"), "id")
 
 
 def by_tier(systems: QuerySet[System], *, descending: bool = False) -> QuerySet[System]:
