@@ -78,8 +78,8 @@ def test_one_statement_reads_it_all(cast: Cast) -> None:
         person=cast.cleo, kind="email", address="cleo@example.org", created_at=NOW, verified_at=NOW,
         tested_at=NOW - timedelta(days=2),
     )  # fmt: skip
-    ClockRule.objects.all().update(replaced_at=NOW)
-    a_clock("GDPR-33", scenarios=[DATA], amount=72, unit="h")
+    ClockRule.objects.update(applies=False, applies_reason="Only those of this test bind.", applies_at=NOW)
+    a_clock("DATA", scenarios=[DATA], amount=72, unit="h")
     a_clock("PROPOSED", status="proposed")
     a_clock("NOT-US", applies=False, applies_reason="We are no bank.", applies_at=NOW)
     a_clock("COST", scenarios=["cost-spike"])
@@ -94,7 +94,7 @@ def test_one_statement_reads_it_all(cast: Cast) -> None:
     )  # fmt: skip
     assert [step.title for step in found.runbook.steps] == ["Step 1", "Step 2", "Step 3"]
     # Nobody has said of which class it is: that excludes nothing.
-    assert [clock.key for clock in found.clocks] == ["GDPR-33", "HIGH"]
+    assert [clock.key for clock in found.clocks] == ["DATA", "HIGH"]
     assert found.clocks[0].time_words == "72 hours"
     assert [person.name for person in found.stop.holders] == ["Ben Ortega"]
     assert (found.stop.how, found.stop.link, found.stop.tested_on) == (

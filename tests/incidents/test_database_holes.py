@@ -1,6 +1,6 @@
 """What raw SQL can't do to the record of incidents, as the application and as the owner of its tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,9 @@ from django.apps import apps
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
+from apps.incidents.actions.clock_rules import new_rule_version
+from apps.incidents.actions.clocks import correct_anchor, start_clock
+from apps.incidents.actions.declare import declare
 from apps.incidents.actions.drill_run import answer_inject, end_exercise, give_inject
 from apps.incidents.actions.drills import Plan, add_inject, make_ready, plan_exercise, start_exercise
 from apps.incidents.actions.first_view import note_first_view
@@ -18,7 +21,7 @@ from apps.incidents.actions.reviews import complete_review, save_review
 from apps.incidents.actions.rules import set_response_rule
 from apps.incidents.actions.states import close
 from apps.incidents.actions.timeline import finish_task, set_task
-from apps.incidents.models import Exercise, Incident, IncidentFile, LeadTerm, Page
+from apps.incidents.models import ClockRule, Exercise, Incident, IncidentFile, LeadTerm, Page
 from apps.incidents.queries.rules import RuleText
 from apps.notify.actions import enqueue
 from apps.notify.actions.deliveries import Call, enqueue_deliveries
@@ -26,7 +29,7 @@ from apps.notify.models import Delivery, Endpoint, Message
 from tests import databases
 from tests.cast import Cast
 from tests.factories import a_system
-from tests.incidents.clock_world import sign_off, with_clocks
+from tests.incidents.clock_world import clock, sign_off, with_clocks
 from tests.incidents.learning_world import LATER, NOW, active, contained, resolved, signing
 from tests.incidents.world import settle
 
@@ -46,6 +49,18 @@ def refused(shell: psycopg.Connection[Any], sql: str, said: str, **values: Any) 
     with pytest.raises((errors.RestrictViolation, errors.IntegrityError)) as caught:
         shell.execute(sql, values)  # type: ignore[arg-type]
     assert said in str(caught.value), f"{sql}\n{caught.value}"
+
+
+def all_refused(shell: psycopg.Connection[Any], statements: Sequence[str], said: str, **values: Any) -> None:
+    """Together, in one transaction, they are refused with these words, and nothing is written."""
+
+    def together() -> None:
+        with shell.transaction():
+            for sql in statements:
+                shell.execute(sql, values)  # type: ignore[arg-type]
+
+    with pytest.raises((errors.RestrictViolation, errors.IntegrityError), match=said):
+        together()
 
 
 def again(shell: psycopg.Connection[Any], table: str, pk: Any, said: str, *, pk_is: str = "id", **changes: Any) -> None:
@@ -319,6 +334,124 @@ def test_what_was_said_stays(shell: psycopg.Connection[Any]) -> None:
         for what in ("error = ''", "attempts = 9", "not_before = now()"):
             refused(shell, change.format(what), "What came of it stays on record", pk=row.pk)
         refused(shell, f"DELETE FROM {table}", "What was said stays on record")
+
+
+# -- timers
+
+
+@pytest.mark.committed
+def test_a_legal_deadline_moves_only_with_its_start(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    incident = with_clocks(cast)
+    made = start_clock(clock(incident, "GDPR-33"), anchor_at=NOW, reason="Read", actor=cast.lea, now=NOW)
+    change = "UPDATE incidents_incidentclock SET {} WHERE id = %(pk)s"
+    for what in ("due_at = due_at + interval '30 days'", "due_at = due_at - interval '1 hour'",
+                 "anchor_at = anchor_at + interval '1 hour', due_at = due_at + interval '1 hour'"):  # fmt: skip
+        refused(shell, change.format(what), "at a moment that is on record", pk=made.pk)
+    # With a start on record: still no later than the law has it.
+    start = ("INSERT INTO incidents_clockanchor (clock_id, anchor, at, reason, said_at) VALUES "
+             "(%(pk)s, 'aware', %(at)s, 'x', %(at)s)")  # fmt: skip
+    for hours in (73, -1):
+        due = NOW + timedelta(hours=hours)
+        statements = (start, change.format("due_at = %(due)s"))
+        all_refused(shell, statements, "no later than the rule", pk=made.pk, at=NOW, due=due)
+    waits = clock(incident, "GDPR-34")
+    refused(shell, change.format("assess_by = assess_by + interval '1 day'"), "Until when a duty", pk=waits.pk)
+    refused(shell, change.format("assess_by = NULL"), "Until when a duty", pk=waits.pk)
+    corrected = correct_anchor(made, anchor_at=NOW - timedelta(hours=2), reason="Earlier", actor=cast.lea, now=LATER)
+    assert corrected.due_at == NOW + timedelta(hours=70)
+
+
+@pytest.mark.committed
+def test_a_duty_is_replaced_by_its_next_version_alone(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    refused(shell, "UPDATE incidents_clockrule SET replaced_at = now() WHERE key = 'GDPR-33' AND replaced_at IS NULL",
+            "never by nothing")  # fmt: skip
+    rule = ClockRule.objects.get(key="NIS2-24", replaced_at=None)
+    changes = {"note": f"Read again after version {rule.version}"}
+    assert new_rule_version(rule, changes, reason="Read", actor=cast.lea, now=NOW).version == rule.version + 1
+
+
+@pytest.mark.committed
+def test_calling_is_not_put_off(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    waits, taken = with_clocks(cast, severity="sev1"), active(cast)
+    row = "UPDATE incidents_escalation SET {} WHERE incident_id = %(pk)s"
+    later, longer = "not called later than they were", "neither is put off for longer"
+    for what in ("due_at = due_at + interval '1 second'", "due_at = '2100-01-01'"):
+        refused(shell, row.format(what), later, pk=waits.pk)
+    for what in ("step = step + 1, due_at = '2100-01-01'", "round = round + 1, due_at = '2100-01-01'"):
+        refused(shell, row.format(what), longer, pk=waits.pk)
+    for what in ("ack_until = NULL", "ack_until = '2100-01-01'"):
+        refused(shell, row.format(what), longer, pk=taken.pk)
+    shell.execute(row.format("due_at = due_at - interval '1 minute'"), {"pk": waits.pk})  # type: ignore[arg-type]
+
+
+@pytest.mark.committed
+def test_nobody_falls_silent_who_did_not_take_it(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    waits, taken, over = with_clocks(cast), active(cast), resolved(cast)
+    row = "UPDATE incidents_escalation SET {} WHERE incident_id = %(pk)s"
+    silent = "state = 'acked', due_at = NULL, acked_by_id = %(who)s, acked_at = now(), ack_until = now()"
+    where = "where the one who leads took it"
+    for who in (cast.ada, cast.una):
+        refused(shell, row.format(silent), where, pk=waits.pk, who=who.pk)
+    refused(shell, row.format("acked_by_id = %(who)s"), where, pk=taken.pk, who=cast.una.pk)
+    # Somebody else is named as the lead, and nobody asks them.
+    relieved = (
+        "UPDATE incidents_leadterm SET ended_at = now(), ended_because = 'relieved', reason = 'x' "
+        "WHERE incident_id = %(pk)s AND ended_at IS NULL",
+        "INSERT INTO incidents_leadterm (incident_id, person_id, basis, proposed_at, ended_because, reason) "
+        "VALUES (%(pk)s, %(who)s, 'x', now(), '', '')",
+        "UPDATE incidents_incident SET lead_id = %(who)s, version = version + 1 WHERE id = %(pk)s",
+    )
+    for who in (cast.una, cast.ada):
+        all_refused(shell, relieved, where, pk=taken.pk, who=who.pk)
+    change = "UPDATE incidents_incident SET {}, version = version + 1 WHERE id = %(pk)s"
+    goes = "nobody is once it is over"
+    refused(shell, row.format("state = 'running', round = round + 1, due_at = began_at"), goes, pk=over.pk)
+    refused(shell, change.format("state = 'active', reopened = 1"), goes, pk=over.pk)
+    refused(shell, change.format("state = 'merged', merged_at = now(), merged_into_id = %(into)s"), goes, pk=waits.pk,
+            into=taken.pk)  # fmt: skip
+
+
+@pytest.mark.committed
+def test_what_was_measured_stays(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    incident, over = resolved(cast), closed(cast)
+    waits = with_clocks(cast)
+    change = "UPDATE incidents_incident SET {}, version = version + 1 WHERE id = %(pk)s"
+    for what in ("classify_by = classify_by + interval '1 second'", "classify_by = declared_at"):
+        refused(shell, change.format(what), "The time for saying how bad it is stays", pk=waits.pk)
+    again(shell, "incidents_incident", waits.pk, "within 30 minutes", code="INC-7778", number=7778, state="reported",
+          version=1, classify_by="2100-01-01")  # fmt: skip
+    for what in ("lead_accepted_at = declared_at", "active_at = declared_at", "contained_at = declared_at",
+                 "resolved_at = declared_at", "resolution = 'Nothing'", "classified_at = active_at"):  # fmt: skip
+        refused(shell, change.format(what), "stays on record", pk=incident.pk)
+    merged = change.format("state = 'merged', merged_at = now(), merged_into_id = %(into)s")
+    test = declare(title="T", system=waits.system, actor=cast.mara, now=NOW, mode="test")
+    for into in (over, test):
+        refused(shell, merged, "one of its kind that goes on", pk=waits.pk, into=into.pk)
+
+
+@pytest.mark.committed
+def test_each_step_of_a_plan_calls_somebody(shell: psycopg.Connection[Any]) -> None:
+    add = ("INSERT INTO incidents_escalationplan (name, scenario, steps, repeat, reason, valid_from) VALUES "
+           "('x', 'cost-spike', %(steps)s, 1, '', now())")  # fmt: skip
+    lead = {"kind": "lead"}
+    for steps in (
+        {}, "x", None, 7, [7], ["x"], [[]], [{}], [{"after": 0}], [{"after": "0", "targets": [lead]}],
+        [{"after": -1, "targets": [lead]}], [{"after": 1441, "targets": [lead]}], [{"after": 0, "targets": []}],
+        [{"after": 0, "targets": "lead"}], [{"after": 0, "targets": ["lead"]}], [{"after": 0, "targets": [{}]}],
+        [{"after": 0, "targets": [{"kind": "boss"}]}], [{"after": 0, "targets": [{"kind": "person"}]}],
+        [{"after": 0, "targets": [{"kind": "person", "person": "ada"}]}], [{"after": 0, "targets": [{"kind": "seat"}]}],
+        [{"after": 0, "targets": [lead]}, {"after": 5, "targets": [{"kind": "boss"}]}],
+    ):  # fmt: skip
+        refused(shell, add, "plan_", steps=Jsonb(steps))
+    whole = [{"after": 0, "targets": [lead, {"kind": "seat", "seat": "ciso"}], "channels": 2},
+             {"after": 1440, "targets": [{"kind": "person", "person": str(Cast().ada.pk)}], "channels": 0}]  # fmt: skip
+    with shell.transaction(force_rollback=True):
+        shell.execute(add, {"steps": Jsonb(whole)})
 
 
 # -- closed worlds

@@ -304,6 +304,7 @@ def test_once_it_is_over_steps_stay(cast: Cast) -> None:
                version = version + 1 WHERE id = %s""", [incident.pk],
         )  # fmt: skip
         cursor.execute("UPDATE incidents_leadterm SET ended_at = proposed_at, ended_because = 'over'")
+        cursor.execute("UPDATE incidents_escalation SET state = 'stopped', due_at = NULL")
     for act in (
         lambda: verbs.start_step(one, actor=cast.ada, now=LATER),
         lambda: verbs.agree_legal_gate(step(incident, 5), actor=cast.lea, now=LATER),

@@ -133,7 +133,7 @@ def call_next(incident: Incident, now: datetime) -> bool:
     if row.state != State.RUNNING:
         begin_again(incident, now)
         return True
-    row.due_at = now
+    row.due_at = min(row.due_at or now, now)  # never put off, also where the sweep is late
     row.save(update_fields=["due_at"])
     _at_once(incident, now, also_lead=True)
     return True
