@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Django reads its settings from the environment, so the servers come first.
@@ -22,7 +23,7 @@ django.setup()
 
 from django.db import connection, connections  # noqa: E402
 from django.test import Client  # noqa: E402
-from whitenoise.middleware import WhiteNoiseMiddleware  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
 
 from tests import databases  # noqa: E402
 from tests.cast import Cast  # noqa: E402
@@ -50,10 +51,11 @@ def _is_loopback(host: str) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def static_files_read_once() -> Iterator[None]:
     """WhiteNoise looks at each static file when a server starts. Each test client is one: they share a look."""
+    server = import_string("whitenoise.middleware.WhiteNoiseMiddleware")
     looked: dict[Any, dict[str, Any]] = {}
 
     def once(look: Callable[..., None]) -> Callable[..., None]:
-        def shared(self: WhiteNoiseMiddleware, *place: Any, **options: Any) -> None:
+        def shared(self: Any, *place: Any, **options: Any) -> None:
             key = (look.__name__, self.static_prefix, *map(str, place), *sorted(options.items()))
             if key not in looked:
                 others, self.files = self.files, {}
@@ -65,7 +67,7 @@ def static_files_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         for name in ("add_files", "add_files_from_finders"):
-            patched.setattr(WhiteNoiseMiddleware, name, once(getattr(WhiteNoiseMiddleware, name)))
+            patched.setattr(server, name, once(getattr(server, name)))
         yield
 
 
@@ -93,17 +95,26 @@ def django_db_setup(worker: str, template_names: tuple[str, str], django_db_bloc
     databases.drop(name)
 
 
-def _own_database(name: str, template: str, blocker: Any) -> Iterator[str]:
-    databases.create(name, template)
+@contextmanager
+def _inside(name: str, blocker: Any) -> Iterator[None]:
+    """Until the end, this process works in another database."""
     settings = connections["default"].settings_dict
     with blocker.unblock():
         connections.close_all()
+        databases.forget_months()
         usual, settings["NAME"] = settings["NAME"], name
         try:
-            yield name
+            yield
         finally:
             connections.close_all()
+            databases.forget_months()
             settings["NAME"] = usual
+
+
+def _own_database(name: str, template: str, blocker: Any) -> Iterator[str]:
+    databases.create(name, template)
+    with _inside(name, blocker):
+        yield name
     databases.drop(name)
 
 
@@ -137,6 +148,39 @@ def bare_db(
 ) -> Iterator[str]:
     """Like committed_db, but nobody has started the portal."""
     yield from _own_database(f"bare_{worker}", template_names[0], django_db_blocker)
+
+
+@pytest.fixture(scope="session")
+def world_database(
+    worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """A database with one of each thing that a URL can name, and what they are called there. Building them takes longer
+    than what many tests do with them."""
+    from tests.access.test_permission_matrix import one_of_each
+
+    name = f"world_{worker}"
+    databases.create(name, template_names[1])
+    with _inside(name, django_db_blocker):
+        things = one_of_each(Cast())
+    yield name, things
+    databases.drop(name)
+
+
+@pytest.fixture
+def in_the_world(world_database: tuple[str, dict[str, dict[str, Any]]], django_db_blocker: Any) -> Iterator[None]:
+    """The test works in that database. Asked for with usefixtures, which comes before the transaction begins."""
+    with _inside(world_database[0], django_db_blocker):
+        yield
+
+
+@pytest.fixture
+def world(
+    in_the_world: None, db: None, world_database: tuple[str, dict[str, dict[str, Any]]]
+) -> dict[str, dict[str, Any]]:
+    """One of each thing that a URL can name."""
+    assert connection.settings_dict["NAME"] == world_database[0]
+    assert connection.get_connection_params()["dbname"] == world_database[0]
+    return world_database[1]
 
 
 @pytest.fixture

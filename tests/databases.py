@@ -57,7 +57,7 @@ def create(name: str, template: str) -> None:
         execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
 
 
-def _forget_months() -> None:
+def forget_months() -> None:
     """The process remembers which months of the trail have a partition; another database has others."""
     if (trail := sys.modules.get("apps.audit.actions")) is not None:
         trail._months_known.clear()
@@ -65,7 +65,7 @@ def _forget_months() -> None:
 
 def drop(name: str) -> None:
     """Remove a database, whoever is still connected."""
-    _forget_months()
+    forget_months()
     try:
         execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
     except psycopg.errors.InsufficientPrivilege:

@@ -47,6 +47,8 @@ from tests.incidents.learning_pages import ended_drill
 from tests.notify.webhooks_world import an_endpoint
 from tests.registry.test_charter import in_force, signed
 
+pytestmark = pytest.mark.usefixtures("in_the_world")
+
 ROLES = ("anonymous", "ivan", "dov", "ada", "cleo", "bo", "eve", "mara")
 
 # Who gets what from a GET, in the order of ROLES: nobody signed in, a deactivated person, an employee, the owner
@@ -383,8 +385,7 @@ def of_findings(cast: Cast) -> dict[str, dict[str, Any]]:
     return {"finding_id": {"finding_id": finding.pk}, "action_id": {"action_id": an_action(cast, finding).pk}}
 
 
-@pytest.fixture
-def world(cast: Cast) -> dict[str, dict[str, Any]]:
+def one_of_each(cast: Cast) -> dict[str, dict[str, Any]]:
     """One of each thing that a URL can name."""
     a_system(cast, key="SYS-ADA", owner=cast.ada)
     nominated = registry.nominate_owner(a_system(cast, key="SYS-OPEN"), cast.ada, actor=cast.mara, now=NOW)

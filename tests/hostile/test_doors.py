@@ -19,11 +19,10 @@ from apps.common import clock
 from apps.people import actions as people
 from apps.people.rules import RoleName
 from apps.registry import actions as registry
-from tests.access.test_permission_matrix import API, PAGES, ROLES, address, client_of, world
+from tests.access.test_permission_matrix import API, PAGES, ROLES, address, client_of
 from tests.cast import PASSWORD, Cast
 from tests.hostile.races import at_once
 
-__all__ = ["world"]
 Browse = Callable[[Any], Client]
 LOGIN = "/accounts/login/"
 ACCOUNT = ("account_login", "account_reset_password", "account_reset_password_done", "account_logout", "account_signup",
@@ -34,6 +33,7 @@ def sign_in(client: Client, email: str = "ada@example.org", password: str = PASS
     return client.post(LOGIN, {"login": email, "password": password}, **extra)
 
 
+@pytest.mark.usefixtures("in_the_world")
 @pytest.mark.parametrize("role", ROLES)
 def test_every_answer_carries_the_headers(
     role: str, cast: Cast, browse: Browse, world: dict[str, dict[str, Any]]

@@ -11,10 +11,10 @@ from django.urls import reverse
 
 from apps.access.actions import issue_token
 from apps.common import clock
-from tests.access.test_permission_matrix import PAGES, address, world
+from tests.access.test_permission_matrix import PAGES, address
 from tests.cast import Cast
 
-__all__ = ["world"]
+pytestmark = pytest.mark.usefixtures("in_the_world")
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 NASTY = (
