@@ -5,7 +5,7 @@ import secrets
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.db.models import Model
@@ -38,15 +38,16 @@ def replace_grants(
         "(SELECT p.id FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id "
         "WHERE p.codename = %(codename)s AND c.app_label || '_' || c.model = %(model)s)"
     )
-    values["model"] = grants._meta.get_field("content_object").related_model._meta.db_table  # type: ignore[union-attr]
+    about = cast(type[Model], grants._meta.get_field("content_object").related_model)
+    values["model"] = about._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM {table} g WHERE g.content_object_id = ANY(%(ids)s) "  # noqa: S608
+            f"DELETE FROM {table} g WHERE g.content_object_id = ANY(%(ids)s) "  # noqa: S608  (a quoted table, and SQL of ours)
             f"AND (g.content_object_id, g.user_id) NOT IN ({wanted_sql})",
             values,
         )
         cursor.execute(
-            f"INSERT INTO {table} (content_object_id, user_id, permission_id) "  # noqa: S608
+            f"INSERT INTO {table} (content_object_id, user_id, permission_id) "  # noqa: S608  (a quoted table, and SQL of ours)
             f"SELECT w.*, {permission} FROM ({wanted_sql}) AS w ON CONFLICT DO NOTHING",
             values,
         )

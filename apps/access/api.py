@@ -25,7 +25,7 @@ class TokenThrottle(SimpleRateThrottle):
         return f"throttle:token:{token.pk}" if isinstance(token, ApiToken) else None
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library has no types here
     """How the schema describes our tokens."""
 
     target_class = "apps.access.authentication.TokenAuthentication"

@@ -103,7 +103,7 @@ class SourceAuthentication(BaseAuthentication):
         return 'Bearer realm="Govportal sources"'
 
 
-class SourceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class SourceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library has no types here
     """How the schema describes tokens of sources."""
 
     target_class = SourceAuthentication
@@ -143,8 +143,8 @@ class AlertIn(serializers.Serializer[Any]):
     labels = _labels()
     annotations = _labels(required=False, default=dict)
     startsAt = _may(60)  # noqa: N815 (named by the format)
-    endsAt = _may(60)  # noqa: N815
-    generatorURL = _may()  # noqa: N815
+    endsAt = _may(60)  # noqa: N815 (named by the format)
+    generatorURL = _may()  # noqa: N815 (named by the format)
     fingerprint = _may(100)
 
 
@@ -152,15 +152,15 @@ class AlertmanagerIn(serializers.Serializer[Any]):
     """A notification of Prometheus Alertmanager to a webhook, version 4. Fields that are not listed are passed over."""
 
     version = serializers.ChoiceField(["4"])
-    groupKey = _word()  # noqa: N815
+    groupKey = _word()  # noqa: N815 (named by the format)
     status = serializers.ChoiceField(["firing", "resolved"])
     alerts = AlertIn(many=True, allow_empty=False)
     receiver = _may()
-    groupLabels = _labels(required=False, default=dict)  # noqa: N815
-    commonLabels = _labels(required=False, default=dict)  # noqa: N815
-    commonAnnotations = _labels(required=False, default=dict)  # noqa: N815
-    externalURL = _may()  # noqa: N815
-    truncatedAlerts = serializers.IntegerField(required=False, min_value=0, default=0)  # noqa: N815
+    groupLabels = _labels(required=False, default=dict)  # noqa: N815 (named by the format)
+    commonLabels = _labels(required=False, default=dict)  # noqa: N815 (named by the format)
+    commonAnnotations = _labels(required=False, default=dict)  # noqa: N815 (named by the format)
+    externalURL = _may()  # noqa: N815 (named by the format)
+    truncatedAlerts = serializers.IntegerField(required=False, min_value=0, default=0)  # noqa: N815 (named by the format)
 
 
 class PagerDutyPayloadIn(serializers.Serializer[Any]):
@@ -303,7 +303,7 @@ class SourceView(ApiView):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Django would log the address of an error, and with it the token in it; what came of it is logged above."""
-        response._has_been_logged = True  # type: ignore[attr-defined]
+        response._has_been_logged = True  # type: ignore[attr-defined]  # a mark of Django, not in its stubs
         finished: Response = super().finalize_response(request, response, *args, **kwargs)
         return finished
 

@@ -66,7 +66,7 @@ def rendered(html: str) -> bytes:
     except (ImportError, OSError) as error:
         raise NotInstalled(why_no_pdf() or str(error)) from error
 
-    class StaticOnly(URLFetcher):  # type: ignore[misc]
+    class StaticOnly(URLFetcher):  # type: ignore[misc]  # the library has no types
         """Reads static files and nothing else: no network, no other file."""
 
         def fetch(self, url: str, headers: Any = None) -> Any:

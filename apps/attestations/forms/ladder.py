@@ -7,6 +7,7 @@ from django import forms
 
 from apps.attestations.rules.ladder import SNOOZE_DAYS
 from apps.common.clock import day_words
+from apps.common.fields import field_of
 
 
 class SnoozeForm(forms.Form):
@@ -24,7 +25,7 @@ class SnoozeForm(forms.Form):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["days"].choices = [  # type: ignore[attr-defined]
+        field_of(self, "days", forms.ChoiceField).choices = [
             (days, f"{days} day{'' if days == 1 else 's'}, until the end of {day_words(today + timedelta(days=days))}")
             for days in SNOOZE_DAYS
         ]

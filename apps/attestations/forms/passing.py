@@ -9,6 +9,7 @@ from django import forms
 from apps.attestations.questions import Section
 from apps.attestations.rules import COMMENT_LENGTH, read_date
 from apps.common.dates import day_words
+from apps.common.fields import field_of
 from apps.people.forms import PersonField
 from apps.people.models import Person
 
@@ -40,8 +41,8 @@ class DelegateForm(forms.Form):
 
     def __init__(self, data: Any, *, owner: Person, sections: Sequence[Section], last: date) -> None:
         super().__init__(data, initial={"until": day_words(last)})
-        self.fields["preparer"].not_self = owner  # type: ignore[attr-defined]
-        self.fields["sections"].choices = [(part.slug, part.title) for part in sections]  # type: ignore[attr-defined]
+        field_of(self, "preparer", PersonField).not_self = owner
+        field_of(self, "sections", forms.MultipleChoiceField).choices = [(part.slug, part.title) for part in sections]
         self.fields["until"].help_text = f"{day_words(last)} at the latest. What is filled in stays."
 
     def clean_until(self) -> date:

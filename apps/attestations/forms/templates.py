@@ -7,6 +7,7 @@ from django import forms
 
 from apps.attestations.models import CampaignTemplate, QuestionSet
 from apps.attestations.rules import CHANGES, QUARTERLY, Period, cadence_of
+from apps.common.fields import field_of
 from apps.people.models import Function
 from apps.registry.models import System, Unit
 from apps.registry.rules import NOT_LIVE, Stage, Tier
@@ -79,9 +80,11 @@ class TemplateForm(forms.Form):
 
     def __init__(self, data: Any = None, *, template: CampaignTemplate | None = None) -> None:
         super().__init__(data, initial=_initial(template) if template else None)
-        self.fields["unit"].choices = [(unit.code, unit.name) for unit in _units(template)]  # type: ignore[attr-defined]
+        field_of(self, "unit", forms.ChoiceField).choices = [(unit.code, unit.name) for unit in _units(template)]
         functions = Function.objects.exclude(seat_title="").order_by("seat_title")
-        self.fields["top_seats"].choices = [(one.code, one.seat_title) for one in functions]  # type: ignore[attr-defined]
+        field_of(self, "top_seats", forms.MultipleChoiceField).choices = [
+            (one.code, one.seat_title) for one in functions
+        ]
         if template is not None:
             del self.fields["key"], self.fields["cadence"]
         if template is not None and template.key in (QUARTERLY, CHANGES):

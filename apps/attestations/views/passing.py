@@ -165,10 +165,13 @@ def _pass_on(
         verbs: dict[str, Callable[[], Any]] = {
             "ask": lambda: passing.reassign(assignment, given["to"], reason=given["reason"], **by),
             "disown": lambda: passing.disown(assignment, reason=given["reason"], **by),
-            "name": lambda: passing.name_successor(waiting, given["to"], reason=given["reason"], **by),  # type: ignore[arg-type]
-            "keep": lambda: passing.keep_with_owner(waiting, reason=given["reason"], **by),  # type: ignore[arg-type]
-            "decline": lambda: passing.decline_reassignment(waiting, reason=given["reason"], **by),  # type: ignore[arg-type]
         }
+        if waiting is not None:
+            verbs |= {
+                "name": lambda: passing.name_successor(waiting, given["to"], reason=given["reason"], **by),
+                "keep": lambda: passing.keep_with_owner(waiting, reason=given["reason"], **by),
+                "decline": lambda: passing.decline_reassignment(waiting, reason=given["reason"], **by),
+            }
         verbs[do]()
         return redirect(place if do in {"ask", "disown"} else "attestations:campaigns")
     if waiting is None or do not in {"accept", "withdraw"}:

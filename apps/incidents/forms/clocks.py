@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpRequest
 
 from apps.common.dates import read_date
+from apps.common.fields import field_of
 from apps.incidents.forms.incidents import MomentField, text
 from apps.incidents.models import SCENARIOS, ClockRule, IncidentClock, IncidentFile
 from apps.incidents.models.clocks import CONFIDENCE_WORDS
@@ -68,7 +69,7 @@ class SubmissionForm(_Form):
     def __init__(self, data: Any = None, *, clock: IncidentClock, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         files = IncidentFile.objects.filter(incident=clock.incident_id)
-        self.fields["file"].queryset = files  # type: ignore[attr-defined]
+        field_of(self, "file", forms.ModelChoiceField).queryset = files
 
 
 class DrillForm(_Form):
@@ -150,7 +151,7 @@ def _lines(rows: int) -> forms.Textarea:
     return forms.Textarea({"rows": rows})
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # the stubs ask for the model, Django has no place for it
     """A new version of a rule."""
 
     use_required_attribute = False
@@ -192,4 +193,5 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         known = dict(CALENDAR_WORDS)
         kept = self.instance.calendar
-        self.fields["calendar"].choices = list((known | ({} if kept in known else {kept: kept})).items())  # type: ignore[attr-defined]
+        choices = list((known | ({} if kept in known else {kept: kept})).items())
+        field_of(self, "calendar", forms.ChoiceField).choices = choices

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 
+from apps.common.fields import field_of
 from apps.incidents.actions.drills import Plan
 from apps.incidents.forms.incidents import MomentField, person
 from apps.incidents.forms.incidents import text as words
@@ -139,7 +140,7 @@ class ObservationForm(_Form):
 
     def __init__(self, data: Any = None, *, exercise: Exercise) -> None:
         super().__init__(data)
-        self.fields["objective"].choices = [  # type: ignore[attr-defined]
+        field_of(self, "objective", forms.ChoiceField).choices = [
             (number, f"{number}. {said}") for number, said in enumerate(exercise.objectives, start=1)
         ]
 

@@ -12,8 +12,8 @@ from apps.common import clock
 from apps.common.dates import read_date
 from apps.incidents.models import Incident
 from apps.incidents.queries.incidents import visible_incidents
-from apps.incidents.rules import SEVERITY_MEANS, SEVERITY_WORDS, Dismissed, Visibility
-from apps.incidents.rules.words import NOT_SURE, SCENARIO_CHOICES
+from apps.incidents.rules import SEVERITY_MEANS, SEVERITY_WORDS, Dismissed
+from apps.incidents.rules.words import NOT_SURE, SCENARIO_CHOICES, VISIBILITY_WORDS
 from apps.people.forms import PersonField
 from apps.people.models import Person
 from apps.registry.models import System
@@ -263,11 +263,7 @@ class ChangeForm(ActForm):
     )
     visibility = forms.ChoiceField(
         label="Who may see it?",
-        choices=[
-            (Visibility.OPEN.value, "Whoever may see all systems, and those who take part"),
-            (Visibility.RESTRICTED.value, "Only those who take part, the mandate holder and auditors"),
-            (Visibility.PRIVILEGED.value, "Privileged: only those who take part, and the General Counsel"),
-        ],
+        choices=[(one.value, words) for one, words in VISIBILITY_WORDS.items()],
     )
 
     def __init__(self, *args: Any, incident: Incident, actor: Person, **kwargs: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from apps.common.fields import field_of
 from apps.incidents.models import Runbook, RunbookStep
 from apps.incidents.queries.runbooks import roles
 from apps.incidents.rules.runbooks import FIELDS, MOST_STEPS, StepText
@@ -86,7 +87,7 @@ class RunbookForm(_Form):
 
 
 def _choices(form: forms.Form, name: str, choices: Any) -> None:
-    form.fields[name].choices = choices  # type: ignore[attr-defined]
+    field_of(form, name, forms.ChoiceField).choices = choices
 
 
 class StepForm(_Form):

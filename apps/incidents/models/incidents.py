@@ -1,5 +1,7 @@
 """What went wrong, who leads the response, and what was done: the incident and its own record."""
 
+from collections.abc import Iterable
+
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -21,9 +23,9 @@ LIST_ORDER = Case(
 )  # fmt: skip
 
 
-def values(choices: object) -> list[str]:
+def values(choices: Iterable[object]) -> list[str]:
     """The values of an enum of strings, for a constraint."""
-    return [str(value) for value in choices]  # type: ignore[attr-defined]
+    return [str(value) for value in choices]
 
 
 class Incident(models.Model):

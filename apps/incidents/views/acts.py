@@ -367,7 +367,7 @@ def _tried(desk: Desk, wanted: Act, form: given.ActForm) -> int:
 def _as_it_is_now(desk: Desk, form: forms.Form) -> None:
     """The form with what was typed, on the incident as it is now: sent again, it counts."""
     desk.incident.refresh_from_db()
-    form.data = {**form.data.dict(), "version": str(desk.incident.version)}  # type: ignore[attr-defined]
+    form.data = dict(form.data.items()) | {"version": str(desk.incident.version)}
 
 
 def _back(desk: Desk, wanted: Act) -> str:

@@ -57,7 +57,7 @@ class _OwnAddress:
     def clean_credential(self) -> Any:
         """The authenticator that answered."""
         check_origin(self.cleaned_data["credential"])
-        return super().clean_credential()  # type: ignore[misc]
+        return super().clean_credential()  # type: ignore[misc]  # of the form that stands beside it
 
 
 class LoginPasskeyForm(_OwnAddress, allauth_forms.LoginWebAuthnForm):

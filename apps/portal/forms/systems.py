@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from apps.common.fields import field_of
 from apps.registry.models import System, SystemIdentity, Unit
 from apps.registry.rules import Stage, Tier
 
@@ -44,9 +45,9 @@ class SystemForm(forms.Form):
 
     def __init__(self, *args: Any, system: System | None = None, whole: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["unit"].queryset = Unit.objects.all()  # type: ignore[attr-defined]
+        field_of(self, "unit", forms.ModelChoiceField).queryset = Unit.objects.all()
         if system is not None and system.stage == Stage.RETIRED:
-            self.fields["stage"].choices = _choices(Stage)  # type: ignore[attr-defined]
+            field_of(self, "stage", forms.ChoiceField).choices = _choices(Stage)
         if not whole:
             for name in ("unit", "restricted", "tier", "regulatory_class"):
                 del self.fields[name]
@@ -141,7 +142,7 @@ class FilterForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Units of the top only: a register can have thousands below them.
-        self.fields["unit"].queryset = Unit.objects.filter(parent=None)  # type: ignore[attr-defined]
+        field_of(self, "unit", forms.ModelChoiceField).queryset = Unit.objects.filter(parent=None)
 
 
 class SaveViewForm(forms.Form):
