@@ -284,3 +284,8 @@ def test_a_system_that_is_restricted_stays_so(cast: Any) -> None:
         change_incident(incident, visibility="open", actor=cast.mara, now=NOW)
     incident = change_incident(reported(cast), system=System.objects.get(pk=secret.pk), actor=cast.mara, now=NOW)
     assert incident.visibility == "restricted"
+    [said] = incident.timeline.filter(text__contains="changed it").values_list("text", flat=True)
+    assert said == (
+        f"{cast.mara.display_name} changed it. Which system: {secret.name} ({secret.key}); "
+        "Who may see it: Only those who take part, the mandate holder and auditors."
+    )

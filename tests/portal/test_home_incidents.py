@@ -7,6 +7,7 @@ from apps.incidents.actions.declare import declare
 from apps.incidents.actions.leads import ask_handover
 from apps.incidents.actions.states import dismiss
 from apps.incidents.actions.timeline import bring_in, set_task
+from apps.incidents.rules import Mode
 from apps.portal.queries.home import Need, home_page
 from apps.portal.queries.home_incidents import CalledFirst
 from tests.factories import a_system
@@ -95,3 +96,13 @@ def test_who_is_called_first_is_told_by_the_cards(cast: Any, browse: Any) -> Non
     assert home_page(cast.dov, NOW).called_first == CalledFirst(0, "", more=False)
     text = browse(cast.cleo).get("/").content.decode()
     assert "You are called first for 1 system." in text
+
+
+def test_what_is_real_comes_before_what_is_rehearsed(cast: Any) -> None:
+    real = active(cast)
+    drill = declare(
+        title="Stop it", system=real.system, actor=cast.mara, now=NOW + timedelta(minutes=5), mode=Mode.TEST
+    )  # fmt: skip
+    first, second = [need for need in home_page(cast.ada, NOW).needs if need.kind == "incident"]
+    assert (first.about, first.words, first.tone) == (real.code, "Live", "bad")
+    assert (second.about, second.words, second.tone) == (drill.code, "Test", "neutral")

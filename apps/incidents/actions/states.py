@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -42,6 +43,7 @@ from apps.incidents.rules import (
     Visibility,
     may_follow,
 )
+from apps.incidents.rules.words import VISIBILITY_WORDS, scenario_words
 from apps.people.models import Person
 from apps.registry.actions.ownership import locked
 from apps.registry.models import System
@@ -308,7 +310,8 @@ def change_incident(
         setattr(incident, name, value)
     incident.version += 1
     save_checked(incident, exclude=FROZEN)
-    line(incident, Line.FACT, f"Changed: {', '.join(sorted(changed))}.", now=now, person=actor)
+    said = "; ".join(_said(name, value) for name, value in changed.items())
+    line(incident, Line.FACT, f"{actor.display_name} changed it. {said}.", now=now, person=actor)
     sync_participants(incident)
     record(
         Kind.INCIDENT_CHANGED, actor=actor, subject=incident_subject(incident), now=now, before=before,
@@ -316,6 +319,17 @@ def change_incident(
         private={"title": incident.title},
     )  # fmt: skip
     return incident
+
+
+def _said(name: str, value: Any) -> str:
+    """One change as the timeline says it: what it is from now on."""
+    words = {
+        "title": lambda: f"What happened: {value}",
+        "system": lambda: f"Which system: {value.name} ({value.key})",
+        "scenario": lambda: f"What went wrong: {scenario_words(value)}",
+        "visibility": lambda: f"Who may see it: {VISIBILITY_WORDS[Visibility(value)]}",
+    }
+    return words[name]()
 
 
 def _plain(value: object) -> object:

@@ -175,7 +175,7 @@ def finish_task(task: IncidentTask, *, outcome: str, actor: Person, now: datetim
     )
     if not changed:
         raise Refused("This task is done already.")
-    line(incident, Line.FACT, f"Done: {task.what}. {outcome.strip()}".strip(), now=now, person=actor)
+    line(incident, Line.FACT, f"Done: {task.what.rstrip('.')}. {outcome.strip()}".strip(), now=now, person=actor)
     record(
         Kind.INCIDENT_TASK_DONE, actor=actor, subject=incident_subject(incident), now=now, after={"task": task.pk},
         reason=outcome,

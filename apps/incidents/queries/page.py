@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from apps.access.queries import may
 from apps.access.rules import Permission
@@ -331,7 +331,7 @@ def live_one(actor: Person, system: System, now: datetime) -> LiveOne | None:
 
 
 def needing(person: Person, seen: QuerySet[Incident]) -> list[Incident]:
-    """Live incidents that a person leads, was called to, or is asked to take over (`asked`).
+    """Live incidents that a person leads, was called to, or is asked to take over (`asked`). What is real comes first.
 
     `seen` are those that the person may open (`visible_incidents`).
     """
@@ -343,7 +343,8 @@ def needing(person: Person, seen: QuerySet[Incident]) -> list[Incident]:
         | Q(asked=True)
         | Q(lead=person)
     )
-    return list(mine.select_related("system", "lead").order_by("mode", "-declared_at")[:12])
+    rehearsed = Case(When(mode=Mode.REAL.value, then=Value(0)), default=Value(1), output_field=IntegerField())
+    return list(mine.select_related("system", "lead").order_by(rehearsed, "-declared_at", "-pk")[:12])
 
 
 def classify_words(incident: Incident, now: datetime) -> str:

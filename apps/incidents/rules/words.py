@@ -1,6 +1,6 @@
 """How incidents are spoken of: scenarios, states. No Django here."""
 
-from apps.incidents.rules import LIVE, State
+from apps.incidents.rules import LIVE, State, Visibility
 from apps.registry.rules import Scenario
 
 # What went wrong: the words of the choice and its icon.
@@ -14,6 +14,11 @@ SCENARIO_CHOICES = {
     Scenario.COMPLAINT: ("Somebody complained", "megaphone"),
 }
 NOT_SURE = "Not sure"
+VISIBILITY_WORDS = {
+    Visibility.OPEN: "Whoever may see all systems, and those who take part",
+    Visibility.RESTRICTED: "Only those who take part, the mandate holder and auditors",
+    Visibility.PRIVILEGED: "Privileged: only those who take part, and the General Counsel",
+}
 
 
 def scenario_words(scenario: str) -> str:

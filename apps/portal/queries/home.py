@@ -27,6 +27,7 @@ from apps.incidents.queries.clocks import moment_words
 from apps.incidents.queries.duties import ToDecide, reviews_of, tasks_of, to_decide
 from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.queries.page import needing
+from apps.incidents.rules import Mode
 from apps.people.models import Person
 from apps.portal.queries.answers import day_words
 from apps.portal.queries.home_incidents import CalledFirst, Followed, called_first, followed
@@ -61,6 +62,8 @@ class Need:
     about: str
     # Where a duty ends at an hour, not with its day.
     is_late: bool = False
+    # "Drill" or "Test": nothing happened.
+    rehearsed: str = ""
 
     @property
     def days(self) -> int:
@@ -69,12 +72,16 @@ class Need:
     @property
     def tone(self) -> str:
         """Overdue is bad, three days or less is a warning. What is live comes before everything."""
+        if self.rehearsed:
+            return "neutral"
         if self.kind == "incident" or self.is_late:
             return "bad"
         return "bad" if self.days < 0 else "warn" if self.days <= 3 else "neutral"
 
     @property
     def words(self) -> str:
+        if self.rehearsed:
+            return self.rehearsed
         if self.is_late and self.due_on == self.today:
             return "Late today"
         return "Live" if self.kind == "incident" else due_words(self.due_on, self.today)
@@ -185,6 +192,7 @@ def _incident(one: Incident, person: Person, today: date) -> Need:
         url=one.path,
         action="Open",
         about=one.code,
+        rehearsed="" if one.mode == Mode.REAL else str(one.get_mode_display()),
     )
 
 
