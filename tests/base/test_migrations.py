@@ -17,8 +17,11 @@ SELECT array_agg(line ORDER BY line) FROM (
     SELECT format('%s %s %s', tgrelid::regclass, tgname, tgenabled) AS line FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL SELECT format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION ALL SELECT format('%s %s', table_name, column_name) FROM information_schema.columns
-              WHERE table_schema = 'public'
+    UNION ALL SELECT format('%s %s %s %s %s', table_name, column_name, udt_name, is_nullable, column_default)
+              FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL SELECT pg_get_functiondef(p.oid) FROM pg_proc p
+              WHERE p.pronamespace = 'public'::regnamespace AND p.prokind IN ('f', 'p')
+                AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
     UNION ALL SELECT 'domain ' || key FROM registry_governancedomain
     UNION ALL SELECT 'seat ' || function_id FROM people_seat) AS lines
 """
