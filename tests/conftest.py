@@ -96,7 +96,7 @@ def django_db_setup(worker: str, template_names: tuple[str, str], django_db_bloc
 
 
 @contextmanager
-def _inside(name: str, blocker: Any) -> Iterator[None]:
+def inside(name: str, blocker: Any) -> Iterator[None]:
     """Until the end, this process works in another database."""
     settings = connections["default"].settings_dict
     with blocker.unblock():
@@ -111,9 +111,9 @@ def _inside(name: str, blocker: Any) -> Iterator[None]:
             settings["NAME"] = usual
 
 
-def _own_database(name: str, template: str, blocker: Any) -> Iterator[str]:
+def own_database(name: str, template: str, blocker: Any) -> Iterator[str]:
     databases.create(name, template)
-    with _inside(name, blocker):
+    with inside(name, blocker):
         yield name
     databases.drop(name)
 
@@ -123,7 +123,7 @@ def committed_db(
     worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
 ) -> Iterator[str]:
     """A database of this test's own, with the cast, in which transactions commit. Yields its name."""
-    yield from _own_database(f"committed_{worker}", template_names[1], django_db_blocker)
+    yield from own_database(f"committed_{worker}", template_names[1], django_db_blocker)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def module_db(
     worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
 ) -> Iterator[str]:
     """Like committed_db, one for the tests of a module; see rules_db."""
-    yield from _own_database(f"module_{worker}", template_names[1], django_db_blocker)
+    yield from own_database(f"module_{worker}", template_names[1], django_db_blocker)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def bare_db(
     worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
 ) -> Iterator[str]:
     """Like committed_db, but nobody has started the portal."""
-    yield from _own_database(f"bare_{worker}", template_names[0], django_db_blocker)
+    yield from own_database(f"bare_{worker}", template_names[0], django_db_blocker)
 
 
 @pytest.fixture(scope="session")
@@ -160,7 +160,7 @@ def world_database(
 
     name = f"world_{worker}"
     databases.create(name, template_names[1])
-    with _inside(name, django_db_blocker):
+    with inside(name, django_db_blocker):
         things = one_of_each(Cast())
     yield name, things
     databases.drop(name)
@@ -169,7 +169,7 @@ def world_database(
 @pytest.fixture
 def in_the_world(world_database: tuple[str, dict[str, dict[str, Any]]], django_db_blocker: Any) -> Iterator[None]:
     """The test works in that database. Asked for with usefixtures, which comes before the transaction begins."""
-    with _inside(world_database[0], django_db_blocker):
+    with inside(world_database[0], django_db_blocker):
         yield
 
 

@@ -1,13 +1,16 @@
 """axe finds nothing on any page, light, dark and at 390 px; no page breaks the content security policy."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.urls import resolve
 from playwright.sync_api import expect
 
+from tests import databases
 from tests.access.test_permission_matrix import PAGES, POST_ONLY
+from tests.conftest import inside, own_database
 from tests.journeys.conftest import Visit, follow
 from tests.journeys.every_page import every_page
 from tests.journeys.looks import barriers, barriers_in_every_look
@@ -31,10 +34,31 @@ MISSING = "/not/there/"
 REFUSED = {("mara", MISSING), ("ada", "/readiness/")}
 
 
+@pytest.fixture(scope="module")
+def made(
+    worker: str, template_names: tuple[str, str], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """A database with something of everything, made once for this process, and every page by who reads it."""
+    name = f"pages_{worker}"
+    databases.create(name, template_names[1])
+    with inside(name, django_db_blocker):
+        found = every_page()
+    yield name, found
+    databases.drop(name)
+
+
 @pytest.fixture
-def pages(committed_db: str) -> dict[str, list[str]]:
+def committed_db(
+    worker: str, made: tuple[str, dict[str, list[str]]], django_db_setup: None, django_db_blocker: Any
+) -> Iterator[str]:
+    """A clone of it, of the test's own, in which transactions commit."""
+    yield from own_database(f"committed_{worker}", made[0], django_db_blocker)
+
+
+@pytest.fixture
+def pages(committed_db: str, made: tuple[str, dict[str, list[str]]]) -> dict[str, list[str]]:
     """Every page, by who reads it."""
-    return every_page()
+    return made[1]
 
 
 def share(pages: dict[str, list[str]], part: int) -> dict[str, list[str]]:
