@@ -11,7 +11,7 @@ from apps.audit.rules import Kind, canonical, digest
 from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
 from apps.incidents.actions.checks import given
-from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, sync_participants
+from apps.incidents.actions.common import Line, hold_row, incident_subject, line, locked_incident, sync_participants
 from apps.incidents.models import ClockAnchor, ClockRule, Incident, IncidentClock, IncidentFile, Signature
 from apps.incidents.queries import clocks as reading
 from apps.incidents.queries.clocks import Deciding, deciding, moment_words, signs_as, where
@@ -100,10 +100,8 @@ def _list_words(rules: Iterable[ClockRule], now: datetime) -> str:
 def locked_clock(clock: IncidentClock) -> IncidentClock:
     """The clock as it is now, locked, its system and incident first."""
     incident = locked_incident(clock.incident)
-    rows = IncidentClock.objects.select_for_update(no_key=True, of=("self",)).select_related(
-        "rule", "decides", "deputy"
-    )
-    found = rows.get(pk=clock.pk)
+    hold_row(IncidentClock.objects.all(), clock.pk)
+    found = IncidentClock.objects.select_related("rule", "decides", "deputy").get(pk=clock.pk)
     found.incident = incident
     return found
 

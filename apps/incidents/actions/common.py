@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.db import connection
+from django.db.models import QuerySet
 
 from apps.access.actions import replace_grants
 from apps.audit.rules import Actor, Subject
@@ -32,6 +33,14 @@ def incident_subject(incident: Incident) -> Subject:
     return Subject("incident", incident.code, f"{incident.code} {incident.title}")
 
 
+def hold_row(rows: QuerySet[Any], pk: object) -> None:
+    """Lock one row by itself, to read it after that.
+
+    Read at once with what it points to, it is not found by whoever waited while another wrote it to point elsewhere.
+    """
+    list(rows.select_for_update(no_key=True).filter(pk=pk).order_by().values_list("pk"))
+
+
 def locked_incident(incident: Incident, *, version: int | None = None) -> Incident:
     """The incident as it is now, locked, its system first.
 
@@ -40,8 +49,8 @@ def locked_incident(incident: Incident, *, version: int | None = None) -> Incide
     """
     if incident.system is not None:
         locked(incident.system)
-    rows = Incident.objects.select_for_update(no_key=True, of=("self",)).select_related("system", "lead", "owner")
-    now_so = rows.get(pk=incident.pk)
+    hold_row(Incident.objects.all(), incident.pk)
+    now_so = Incident.objects.select_related("system", "lead", "owner").get(pk=incident.pk)
     if version is not None and now_so.version != version:
         raise MeanwhileChanged("Somebody changed this incident since you opened it. Look at it as it is now.")
     return now_so

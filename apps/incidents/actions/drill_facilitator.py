@@ -10,7 +10,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind
 from apps.common.errors import NotAllowed, Refused
 from apps.incidents.actions.checks import able
-from apps.incidents.actions.common import sync_participants
+from apps.incidents.actions.common import locked_incident, sync_participants
 from apps.incidents.actions.drills import BEFORE, locked_exercise, save_exercise
 from apps.incidents.actions.improvements import exercise_subject
 from apps.incidents.models import Exercise, LeadTerm
@@ -38,6 +38,8 @@ def replace_facilitator(exercise: Exercise, person: Person, *, actor: Person, no
     exercise = locked_exercise(exercise, *UNTIL_SIGNED)
     if not may_replace_facilitator(exercise, actor):
         raise NotAllowed(f"{exercise.facilitator.display_name} facilitates this drill. Nobody replaces them.")
+    for incident in exercise.incidents.select_related("system").order_by("system", "pk"):
+        locked_incident(incident)  # nobody takes the lead in it meanwhile
     person = able(person, "facilitate")
     if LeadTerm.objects.filter(incident__exercise=exercise, person=person).exists():
         raise Refused(f"{person.display_name} was asked to lead in this drill. Who facilitates does not lead.")

@@ -18,7 +18,7 @@ from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
 from apps.common.saving import save_checked
 from apps.incidents.actions.checks import able, given
-from apps.incidents.actions.common import MeanwhileChanged, each_alone, next_number
+from apps.incidents.actions.common import MeanwhileChanged, each_alone, hold_row, next_number
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.improvements import exercise_subject
 from apps.incidents.models import Exercise, Incident, Inject
@@ -96,13 +96,17 @@ def _fill(exercise: Exercise, plan: Plan, now: datetime) -> None:
 
 def locked_exercise(exercise: Exercise, *states: State, version: int | None = None) -> Exercise:
     """The drill as it is now, locked. Raises MeanwhileChanged for another version, Refused in another state."""
-    rows = Exercise.objects.select_for_update(no_key=True, of=("self",)).select_related("facilitator", "created_by")
-    exercise = rows.get(pk=exercise.pk)
+    exercise = _held(exercise)
     if version is not None and exercise.version != version:
         raise MeanwhileChanged("Somebody changed this drill since you opened it. Look at it as it is now.")
     if exercise.state not in states:
         raise Refused(f"{exercise.code} is {exercise.get_state_display().lower()} now. Look at it again.")
     return exercise
+
+
+def _held(exercise: Exercise) -> Exercise:
+    hold_row(Exercise.objects.all(), exercise.pk)
+    return Exercise.objects.select_related("facilitator", "created_by").get(pk=exercise.pk)
 
 
 def save_exercise(exercise: Exercise, *fields: str) -> None:
@@ -322,8 +326,7 @@ def _start_due(exercise: Exercise, now: datetime) -> bool:
 @transaction.atomic
 def postpone_exercise(exercise: Exercise, *, because: str, actor: Actor, now: datetime) -> Exercise | None:
     """What could not start is planned anew, and its facilitator is told. None where it is not ready any more."""
-    rows = Exercise.objects.select_for_update(no_key=True, of=("self",)).select_related("facilitator", "created_by")
-    exercise = rows.get(pk=exercise.pk)
+    exercise = _held(exercise)
     if exercise.state != State.READY:
         return None
     exercise.state = State.PLANNED.value

@@ -294,25 +294,37 @@ def handover_key(handover: int) -> str:
 
 
 def lock_led_by(person: Person) -> frozenset[int]:
-    """Lock the open incidents that somebody leads, their systems first, before the person is locked. Returns which."""
-    return frozenset(locked_incident(incident).pk for incident in _led_by(person))
+    """Lock the open incidents that somebody leads or is asked to lead, before the person is locked. Returns which."""
+    both = Incident.objects.filter(Q(pk__in=_led_by(person).values("pk")) | Q(pk__in=_asked(person).values("pk")))
+    return frozenset(locked_incident(incident).pk for incident in _in_order(both))
 
 
 def leads_more_than(person: Person, known: frozenset[int]) -> bool:
-    """Whether somebody leads another incident than these by now; nobody else can be appointed once they are locked.
+    """Whether somebody leads another incident than these by now, or is asked to.
 
-    To lock that one now would be against the order: whoever holds it may wait for this very person.
+    Nobody else can be appointed once they are locked. To lock that one now would be against the order: whoever holds
+    it may wait for this very person.
     """
-    return _led_by(person).exclude(pk__in=known).exists()
+    return any(rows.exclude(pk__in=known).exists() for rows in (_led_by(person), _asked(person)))
 
 
 def _led_by(person: Person) -> QuerySet[Incident]:
-    led = Incident.objects.filter(lead=person, state__in=[state.value for state in OPEN])
-    return led.select_related("system").order_by("system", "pk")
+    return Incident.objects.filter(lead=person, state__in=[state.value for state in OPEN])
+
+
+def _asked(person: Person) -> QuerySet[Incident]:
+    return Incident.objects.filter(lead_handovers__incoming=person, lead_handovers__state="asked")
+
+
+def _in_order(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """In the order in which they are locked."""
+    return incidents.select_related("system").order_by("system", "pk")
 
 
 def replace_leaver(person: Person, *, actor: Actor, now: datetime, cause: uuid.UUID) -> int:
     """Somebody leaves: the next in line leads each of their open incidents, and the rules that name them end.
+
+    Where they are asked to take over, nobody is any more: who leads may ask another one.
 
     Part of the leaver's transaction, before they are deactivated; the database would refuse that otherwise. Returns
     how many incidents passed on.
@@ -321,7 +333,19 @@ def replace_leaver(person: Person, *, actor: Actor, now: datetime, cause: uuid.U
     ended = [Entry(Kind.RESPONSE_RULE_ENDED, _rule_subject(rule)) for rule in rules.order_by("pk")]
     rules.update(valid_to=now, ended_by=by(actor))
     record_many(ended, actor=actor, now=now, cause=cause)
-    return sum(_leave(incident, person, actor, now, cause) for incident in _led_by(person))
+    passed_on = sum(_leave(incident, person, actor, now, cause) for incident in _in_order(_led_by(person)))
+    for incident in _in_order(_asked(person)):
+        _ask_no_more(incident, person, actor, now, cause)
+    return passed_on
+
+
+def _ask_no_more(incident: Incident, person: Person, actor: Actor, now: datetime, cause: uuid.UUID) -> None:
+    incident = locked_incident(incident)
+    drop_handover(incident, now)
+    line(incident, Line.FACT, f"{person.display_name} left the organisation and is not asked any more.", now=now)
+    sync_participants(incident)
+    entry = Entry(Kind.LEAD_HANDOVER_ENDED, incident_subject(incident), after={"answer": "withdrawn"})
+    record_many([entry], actor=actor, now=now, cause=cause)
 
 
 def _rule_subject(rule: ResponseRule) -> Subject:
@@ -371,7 +395,8 @@ def _end(term: LeadTerm, why: str, actor: Actor, now: datetime, *, reason: str =
 
 
 def end_lead(incident: Incident, now: datetime) -> None:
-    """The incident is over: the last term ends with it."""
+    """The incident is over: the last term ends with it, and nobody is asked to take over any more."""
+    drop_handover(incident, now)
     at = Greatest(F("proposed_at"), Value(now))
     LeadTerm.objects.filter(incident=incident, ended_at=None).update(ended_at=at, ended_because=Ended.OVER)
 
