@@ -125,8 +125,15 @@ def test_whoever_has_it_says_so_again_or_puts_that_off(cast: Any, browse: Any) -
     assert off.status_code == 302
     assert texts(incident)[-1] == "Ada Nwosu need not renew for 120 min: I restore"
     assert until(incident) >= clock.now() + timedelta(minutes=119)
-    for wrong in ({"minutes": "300", "reason": "x"}, {"minutes": "60", "reason": " "}):
+    put_off = until(incident)
+    # Sooner than it is asked anyway would put nothing off, and say that it did.
+    for wrong in (
+        {"minutes": "300", "reason": "x"},
+        {"minutes": "60", "reason": " "},
+        {"minutes": "60", "reason": "x"},
+    ):
         assert client.post(f"{incident.path}do/snooze/", wrong).status_code == 422
+    assert until(incident) == put_off
     assert browse(cast.mara).post(f"{incident.path}do/snooze/", {"minutes": "60", "reason": "x"}).status_code == 403
 
 

@@ -142,7 +142,8 @@ def _waits(incident: Incident, row: Escalation) -> bool:
 def snooze(incident: Incident, *, minutes: int, reason: str, actor: Person, now: datetime) -> Escalation:
     """Whoever has it need not say so again for some time, four hours at most, and says why.
 
-    Raises Refused without a reason, for a longer time, and where it need not be renewed; NotAllowed for others.
+    Raises Refused without a reason, for a longer time, for one that is over before the renewal is due, and where it
+    need not be renewed; NotAllowed for others.
     """
     incident = locked_incident(incident)
     _refuse_over(incident)
@@ -154,7 +155,10 @@ def snooze(incident: Incident, *, minutes: int, reason: str, actor: Person, now:
         raise NotAllowed("Only whoever has the incident can put the renewal off.")
     if row.ack_until is None:
         raise Refused("At this severity it need not be renewed.")
-    row.ack_until = max(row.ack_until, now + timedelta(minutes=minutes))
+    until = now + timedelta(minutes=minutes)
+    if until < row.ack_until:
+        raise Refused("Nobody asks before then anyway. Choose a longer time.")
+    row.ack_until = until
     row.save(update_fields=["ack_until"])
     words = f"{actor.display_name} need not renew for {minutes} min: {reason}"
     line(incident, Line.DECISION, words, now=now, person=actor)
