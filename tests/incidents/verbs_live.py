@@ -10,7 +10,16 @@ from apps.incidents.models import Incident, IncidentStep
 from tests.factories import NOW
 
 # Parts of the verbs of incidents.
-NO_VERBS = {"move_on", "replace_leaver", "end_lead", "lead_again", "lead_by_severity", "line", "put_handover"}
+NO_VERBS = {
+    "move_on",
+    "replace_leaver",
+    "end_lead",
+    "lead_again",
+    "lead_by_severity",
+    "line",
+    "drop_handover",
+    "put_handover",
+}
 Prepare = Callable[[Any], Callable[[], Any]]
 
 
