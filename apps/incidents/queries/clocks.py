@@ -209,7 +209,8 @@ def _open_card(clock: IncidentClock, now: datetime, href: str) -> Card:
     if_started = if_since(clock.rule, clock.incident.declared_at)
     absolute = f"{_moment(if_started.at)} if counted from declaring" if if_started else ""
     share = share_over(clock.opened_at, clock.assess_by, now) if clock.assess_by else 0
-    basis = f"if: {clock.rule.title.lower()}"
+    # Only the first letter: a title holds names, such as ICT.
+    basis = f"if: {clock.rule.title[:1].lower()}{clock.rule.title[1:]}"
     return Card(clock, words, basis, share, absolute, "late" if late else "open", href, "Open assessment")
 
 

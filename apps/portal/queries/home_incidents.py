@@ -18,6 +18,8 @@ OUTCOME_SHOWN = timedelta(days=14)
 FOLLOWED = 6
 # Response cards that are read to say what calls somebody first: a seat can lead in every system there is.
 CARDS_READ = 1000
+# The card for "not sure" answers wherever no rule and no matrix names somebody for what went wrong.
+ELSE = "Anything else, or not sure"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def called_first(person: Person) -> CalledFirst:
     cards = ResponseCard.objects.filter(lead=person).values_list("system_id", "scenario")
     read = list(cards[: CARDS_READ + 1])
     systems = len({system for system, _ in read})
-    when = sorted({scenario_words(scenario) for _, scenario in read})
+    named = {scenario for _, scenario in read}
+    when = [scenario_words(scenario) for scenario in sorted(named - {""})] + [ELSE] * ("" in named)
     if len(read) > CARDS_READ:
         return CalledFirst(systems // 100 * 100, ", ".join(when), more=True)
     return CalledFirst(systems, ", ".join(when), more=False)
