@@ -272,6 +272,18 @@ def test_who_declared_it_writes_but_does_not_run_it(cast: Any, browse: Any) -> N
     assert incident.severity == "sev2"
 
 
+def test_a_system_that_is_known_is_not_forgotten(cast: Any, browse: Any) -> None:
+    """The field was emptied: nothing would come of it, and the page says so instead of saving the rest."""
+    system = a_system(cast, key="SYS-0117", owner=cast.ada)
+    incident = declared(cast, system=system)
+    before = everything(incident)
+    told = {"title": "Other", "visibility": "open", "system": "", "scenario": ""}
+    answer = browse(cast.ada).post(does(incident, "change"), told)
+    assert answer.status_code == 422
+    assert "It stays about a system. Give the key of the right one; it is SYS-0117 now." in answer.content.decode()
+    assert everything(incident) == before
+
+
 def test_who_only_reads_is_told_who_may(cast: Any, browse: Any) -> None:
     incident = active(cast)
     page = browse(cast.bo).get(incident.path).content.decode()

@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.access.actions import issue_token
 from apps.audit.models import AuditEvent
@@ -121,6 +123,8 @@ def test_whoever_has_it_says_so_again_or_puts_that_off(cast: Any, browse: Any) -
     assert client.post(f"{incident.path}do/renew/", {"version": incident.version}).status_code == 302
     assert until(incident) > before
     assert texts(incident)[-1] == "Ada Nwosu still has it."
+    asked = timezone.localtime(until(incident), ZoneInfo(cast.ada.time_zone))
+    assert f"you are asked at {asked:%H:%M}." in client.get(f"{incident.path}do/snooze/").content.decode()
     off = client.post(f"{incident.path}do/snooze/", {"minutes": "120", "reason": "I restore", "version": ""})
     assert off.status_code == 302
     assert texts(incident)[-1] == "Ada Nwosu need not renew for 120 min: I restore"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.common import clock
 from apps.common.dates import read_date
-from apps.incidents.models import Incident
+from apps.incidents.models import Escalation, Incident
 from apps.incidents.queries.incidents import visible_incidents
 from apps.incidents.rules import SEVERITY_MEANS, SEVERITY_WORDS, Dismissed
 from apps.incidents.rules.words import NOT_SURE, SCENARIO_CHOICES, VISIBILITY_WORDS
@@ -149,6 +149,14 @@ class SnoozeForm(ActForm):
     )  # fmt: skip
     reason = text("Why?", "Say why nobody need ask you again until then.", length=SHORT)
 
+    def __init__(self, *args: Any, incident: Incident, actor: Person, **kwargs: Any) -> None:
+        super().__init__(*args, incident=incident, actor=actor, **kwargs)
+        asked = Escalation.objects.filter(incident=incident).values_list("ack_until", flat=True).first()
+        if asked is not None:
+            self.fields[
+                "minutes"
+            ].help_text = f"From now on. As it is, you are asked at {timezone.localtime(asked):%H:%M}."
+
 
 class DoneForm(ActForm):
     """What came of a task."""
@@ -254,7 +262,10 @@ class ChangeForm(ActForm):
 
     title = forms.CharField(label="What happened?", max_length=200, error_messages={"required": "Say what happened."})
     system = forms.CharField(
-        label="Which system?", help_text="Its key, like SYS-0042. Empty: not known.", max_length=80, required=False
+        label="Which system?",
+        help_text="Its key, like SYS-0042. Empty only while nobody knows it.",
+        max_length=80,
+        required=False,
     )
     scenario = forms.ChoiceField(
         label="What went wrong?",
@@ -276,10 +287,12 @@ class ChangeForm(ActForm):
         super().__init__(*args, incident=incident, actor=actor, **kwargs)
 
     def clean_system(self) -> System | None:
-        """The system; as it was where nothing is given. Raises ValidationError for a key of none."""
-        key = self.cleaned_data["system"].strip()
-        if not key or (self.incident.system is not None and key == self.incident.system.key):
-            return self.incident.system
+        """The system. Raises ValidationError for a key of none, and for none where one is known."""
+        key, known = self.cleaned_data["system"].strip(), self.incident.system
+        if not key and known is not None:
+            raise ValidationError(f"It stays about a system. Give the key of the right one; it is {known.key} now.")
+        if not key or (known is not None and key == known.key):
+            return known
         found = who_answers_systems(self.actor).filter(key__iexact=key).first()
         if found is None:
             raise ValidationError(f"There is no live system with the key {key} that you may see.")

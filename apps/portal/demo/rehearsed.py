@@ -29,7 +29,7 @@ from apps.portal.demo.responding import grave
 from apps.registry.models import System
 from apps.registry.rules import Scenario
 
-FACILITATOR, PLAYS = "anselm.quist", "samir.devries"
+FACILITATOR, PLAYS = "kenji.albrecht", "samir.devries"
 INJECTS = (
     (0, "A caller reads out the address of another claimant.", "Say who leads, and stop the agent."),
     (15, "A newspaper asks how many people are affected.", "Nobody answers but the General Counsel's office."),
