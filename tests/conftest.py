@@ -23,6 +23,7 @@ django.setup()
 
 from django.db import connection, connections  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 from tests import databases  # noqa: E402
@@ -46,6 +47,12 @@ def loopback_only() -> Iterator[None]:
 
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+@pytest.fixture(autouse=True)
+def organisation_time_zone() -> None:
+    """Each test begins in the organisation's zone: a request leaves its reader's behind in the thread."""
+    timezone.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)
