@@ -10,19 +10,23 @@ from django.apps import apps
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
+from apps.common import clock as wall
 from apps.incidents.actions.clock_rules import new_rule_version
+from apps.incidents.actions.clock_watch import alert, ask_again
 from apps.incidents.actions.clocks import correct_anchor, start_clock
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.drill_run import answer_inject, end_exercise, give_inject
 from apps.incidents.actions.drills import Plan, add_inject, make_ready, plan_exercise, start_exercise
 from apps.incidents.actions.first_view import note_first_view
 from apps.incidents.actions.leads import answer_handover, ask_handover
-from apps.incidents.actions.reviews import complete_review, save_review
+from apps.incidents.actions.paging import _advance_one
+from apps.incidents.actions.reviews import complete_review, open_review, save_review
 from apps.incidents.actions.rules import set_response_rule
 from apps.incidents.actions.states import close
-from apps.incidents.actions.timeline import finish_task, set_task
-from apps.incidents.models import ClockRule, Exercise, Incident, IncidentFile, LeadTerm, Page
+from apps.incidents.actions.timeline import add_note, finish_task, set_task
+from apps.incidents.models import ClockRule, Escalation, Exercise, Incident, IncidentClock, IncidentFile, LeadTerm, Page
 from apps.incidents.queries.rules import RuleText
+from apps.incidents.rules.reviews import review_due
 from apps.notify.actions import enqueue
 from apps.notify.actions.deliveries import Call, enqueue_deliveries
 from apps.notify.models import Delivery, Endpoint, Message
@@ -452,6 +456,121 @@ def test_each_step_of_a_plan_calls_somebody(shell: psycopg.Connection[Any]) -> N
              {"after": 1440, "targets": [{"kind": "person", "person": str(Cast().ada.pk)}], "channels": 0}]  # fmt: skip
     with shell.transaction(force_rollback=True):
         shell.execute(add, {"steps": Jsonb(whole)})
+
+
+# -- what is owed
+
+
+def reminder(clock: IncidentClock, level: int) -> str:
+    """The key of what is said to who decides."""
+    return f"clock:{clock.pk}:{clock.due_at:%Y%m%d%H%M%S}:{level}:{clock.decides_id}"
+
+
+@pytest.mark.committed
+def test_a_reminder_is_given_when_it_is_said_and_its_time_has_come(shell: psycopg.Connection[Any]) -> None:
+    cast, now = Cast(), wall.now()
+    made = start_clock(
+        clock(with_clocks(cast, now=now), "GDPR-33"), anchor_at=now, reason="Read", actor=cast.lea, now=now
+    )
+    change = "UPDATE incidents_incidentclock SET {} WHERE id = %(pk)s"
+    unsaid = "only what was said was said"
+    for what in ("alerted = 1", "alerted = 50", "alerted = 99", "alerted = 100", "alerted = 32767"):
+        refused(shell, change.format(what), unsaid, pk=made.pk)
+    refused(shell, change.format("state = 'missed', alerted = 100"), "once it has passed", pk=made.pk)
+    # Said to another person, of another level, or before its time.
+    for level, to in ((50, cast.dov), (75, cast.lea), (99, cast.lea)):
+        enqueue(key=reminder(made, level), recipient=to, subject="S", body="B", now=now)
+        for what in (50, 99):
+            refused(shell, change.format("alerted = %(level)s"), unsaid, pk=made.pk, level=what)
+    other = start_clock(
+        clock(with_clocks(cast, now=now), "GDPR-33"), anchor_at=now, reason="Read", actor=cast.lea, now=now
+    )
+    assert alert(now=now + timedelta(hours=54), only=other.pk) == 1
+    other.refresh_from_db()
+    assert other.alerted == 75
+    for what in ("alerted = 0", "alerted = 90", "alerted = 99"):
+        refused(shell, change.format(what), "", pk=other.pk)
+    refused(shell, change.format("alerted = 0"), "stays given", pk=other.pk)
+    start = ("INSERT INTO incidents_clockanchor (clock_id, anchor, at, reason, said_at) VALUES "
+             "(%(pk)s, 'aware', %(at)s, 'x', %(at)s)")  # fmt: skip
+    earlier = now - timedelta(hours=1)
+    moved = change.format("anchor_at = %(at)s, due_at = due_at - interval '1 hour'")
+    all_refused(shell, (start, moved), unsaid, pk=other.pk, at=earlier)  # as if the new deadline had been said
+    corrected = correct_anchor(other, anchor_at=earlier, reason="Earlier", actor=cast.lea, now=now)
+    assert corrected.alerted == 0
+
+
+@pytest.mark.committed
+def test_who_did_not_assess_is_asked_again(shell: psycopg.Connection[Any]) -> None:
+    cast, now = Cast(), wall.now()
+    incident = with_clocks(cast, now=now)
+    waits = clock(incident, "DORA-INI")
+    change = "UPDATE incidents_incidentclock SET alerted = {} WHERE id = %(pk)s"
+    for level in (1, 50, 100):
+        refused(shell, change.format(level), "only what was said was said", pk=waits.pk)
+    again(shell, "incidents_incidentclock", waits.pk, "before it was there", id=waits.pk + 1000, alerted=1)
+    assert ask_again(now=now + timedelta(hours=6, seconds=1), only=waits.pk) == 1
+    refused(shell, change.format(0), "stays given", pk=waits.pk)
+
+
+@pytest.mark.committed
+def test_nobody_is_passed_over_by_calling(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    waits, over = with_clocks(cast), with_clocks(cast)
+    row = "UPDATE incidents_escalation SET {} WHERE incident_id = %(pk)s"
+    end = row.format("state = 'exhausted', due_at = NULL")
+    refused(shell, end, "who holds the mandate is called", pk=waits.pk)
+    passed = "Nobody is passed over"
+    for what in ("step = step + 1", "step = 32767", "lap = lap + 1", "lap = 32767, step = 0", "lap = lap + 1, step = 0",
+                 "round = round + 1, lap = 1"):  # fmt: skip
+        refused(shell, row.format(what), passed, pk=waits.pk)
+    call = ("INSERT INTO incidents_page (incident_id, round, lap, step, person_id, target, state, channels, queued_at, "
+            "answered_by_way, reason) SELECT incident_id, round, lap, step, %(who)s, 'seat', 'queued', '[]', now(), "
+            "'', '' FROM incidents_escalation WHERE incident_id = %(pk)s")  # fmt: skip
+    all_refused(shell, (call, end), passed, pk=waits.pk, who=cast.mara.pk)
+    far = row.format("lap = 2, step = 0, state = 'exhausted', due_at = NULL")
+    all_refused(shell, (call, far), "who holds the mandate", pk=waits.pk, who=cast.mara.pk)
+    timer = Escalation.objects.get(incident=over)
+    while timer.due_at is not None:
+        _advance_one(over.pk, timer.due_at)
+        timer.refresh_from_db()
+    assert (timer.state, timer.lap, timer.step) == ("exhausted", 2, 0)
+
+
+@pytest.mark.committed
+def test_the_day_of_a_review_stays(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    incident, over = resolved(cast), closed(cast)
+    change = "UPDATE incidents_review SET {} WHERE incident_id = %(pk)s"
+    for what in ("due_on = due_on + 1", "due_on = due_on - 1", "due_on = '2100-01-01'",
+                 "due_on = '2100-01-01', opened_at = '2099-12-30'", "opened_at = opened_at + interval '1 day'",
+                 "version = version + 1, due_on = due_on + 3"):  # fmt: skip
+        refused(shell, change.format(what), "The day of a review stays", pk=incident.pk)
+        refused(shell, change.format(what), "", pk=over.pk)
+    # Where it is to begin anew, no later either.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("apps.incidents.actions.reviews.suggested_facilitator", lambda *_: None)
+        alone = resolved(cast)
+    add = ("INSERT INTO incidents_review (incident_id, required_by, facilitator_id, lead_id, due_on, state, "
+           "timeline_ok, summary, causes, contributing_factors, what_worked, opened_at, skip_reason, version) VALUES "
+           "(%(pk)s, '', %(mara)s, %(ada)s, %(due)s, 'open', false, '', '', '', '', %(at)s, '', 1)")  # fmt: skip
+    for at, due, said in ((LATER, LATER + timedelta(days=26), "five working days after"),
+                          (LATER, LATER - timedelta(days=1), "five working days after"),
+                          (LATER + timedelta(days=9), LATER + timedelta(days=14), "the timeline says so")):  # fmt: skip
+        refused(shell, add, said, pk=alone.pk, mara=cast.mara.pk, ada=cast.ada.pk, at=at, due=due.date())
+    assert open_review(alone, cast.mara, actor=cast.mara, now=LATER).due_on == review_due(LATER)
+
+
+@pytest.mark.committed
+def test_a_line_corrects_one_of_its_own_incident(shell: psycopg.Connection[Any]) -> None:
+    cast = Cast()
+    incident, other = active(cast), active(cast)
+    mine, theirs = (add_note(one, text="Nobody knows", actor=cast.ada, now=LATER) for one in (incident, other))
+    own = {"id": mine.pk + 1000}
+    for corrects in (theirs.pk, mine.pk + 1000, mine.pk + 2000):
+        again(shell, "incidents_timelineentry", mine.pk, "one of the same incident", **own, corrects_id=corrects)
+    right = add_note(incident, text="Ben knows", corrects=mine, actor=cast.ada, now=LATER)
+    assert right.corrects == mine
 
 
 # -- closed worlds

@@ -22,6 +22,7 @@ from apps.registry.actions import record_absence
 from tests.factories import a_system
 from tests.incidents.paging_world import NOW, called_at, contained, declared, minutes, pages, texts, timer, waiting_mail
 from tests.incidents.verbs_paging import WAYS
+from tests.incidents.world import settle
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +69,7 @@ def test_the_default_plan_minute_by_minute(cast: Any) -> None:
     assert events("escalation.exhausted") == 1
     assert events("escalation.advanced") == 11
     assert texts(incident)[-1].startswith("Nobody answered. The plan “Default plan” is at its end. Mara Lindt")
+    settle()
 
 
 def test_a_step_that_was_swept_a_little_late_keeps_its_time(cast: Any) -> None:
@@ -109,6 +111,7 @@ def test_a_step_of_nobody_is_a_line_and_the_next_one_comes(cast: Any) -> None:
     assert "Step 2 of the plan was skipped: nobody can be called." in texts(incident)
     assert timer(incident).due_at == minutes(15)
     assert called_at(incident, minutes(15)) == ["mara"]
+    settle()
 
 
 def test_nobody_at_all_is_the_end_at_once(cast: Any) -> None:
@@ -119,6 +122,7 @@ def test_nobody_at_all_is_the_end_at_once(cast: Any) -> None:
 
     assert pages(incident) == [(1, 1, 1, "mara", "queued")]
     assert timer(incident).state == "exhausted"
+    settle()
     acknowledge(incident, actor=cast.mara, now=minutes(1))
     assert timer(incident).state == "acked"
 
@@ -189,6 +193,7 @@ def test_an_answer_has_to_be_renewed(cast: Any) -> None:
     assert incident.lead == cast.ada
     assert events("acknowledgement.expired") == 1
     assert called_at(incident, minutes(115)) == ["ben"]
+    settle()
     acknowledge(incident, actor=cast.ada, now=minutes(116))
     assert timer(incident).state == "acked"
     assert events("incident.acknowledged") == 3
