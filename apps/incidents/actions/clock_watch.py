@@ -239,8 +239,10 @@ def _locked(wanted: Q, only: int | None) -> list[IncidentClock]:
     rows = IncidentClock.objects.filter(wanted)
     if only is not None:
         rows = rows.filter(pk=only)
-    rows = rows.select_related("incident__lead", "rule", "decides", "deputy").order_by("pk")
-    return list(rows.select_for_update(no_key=True, of=("self",), skip_locked=True)[:BATCH])
+    free = rows.order_by("pk").select_for_update(no_key=True, of=("self",), skip_locked=True)
+    # Read after they are locked: who decides may have become somebody else in between, and then nobody were told.
+    held = IncidentClock.objects.filter(pk__in=list(free.values_list("pk", flat=True)[:BATCH])).order_by("pk")
+    return list(held.select_related("incident__lead", "rule", "decides", "deputy"))
 
 
 def _people(clock: IncidentClock) -> list[Person]:

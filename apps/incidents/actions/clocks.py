@@ -10,8 +10,9 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind, canonical, digest
 from apps.common.clock import local_date
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.incidents.actions.checks import given
-from apps.incidents.actions.common import Line, hold_row, incident_subject, line, locked_incident, sync_participants
+from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, sync_participants
 from apps.incidents.models import ClockAnchor, ClockRule, Incident, IncidentClock, IncidentFile, Signature
 from apps.incidents.queries import clocks as reading
 from apps.incidents.queries.clocks import Deciding, deciding, moment_words, signs_as, where

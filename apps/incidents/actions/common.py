@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import structlog
 from django.db import connection
-from django.db.models import QuerySet
 
 from apps.access.actions import replace_grants
 from apps.audit.rules import Actor, Subject
 from apps.common.errors import Refused
+from apps.common.locks import hold_row
 from apps.incidents.models import Incident, IncidentUserPermission, TimelineEntry
 from apps.incidents.rules import Visibility
 from apps.people.models import Person
@@ -31,14 +31,6 @@ class MeanwhileChanged(Refused):
 def incident_subject(incident: Incident) -> Subject:
     """How the trail refers to an incident."""
     return Subject("incident", incident.code, f"{incident.code} {incident.title}")
-
-
-def hold_row(rows: QuerySet[Any], pk: object) -> None:
-    """Lock one row by itself, to read it after that.
-
-    Read at once with what it points to, it is not found by whoever waited while another wrote it to point elsewhere.
-    """
-    list(rows.select_for_update(no_key=True).filter(pk=pk).order_by().values_list("pk"))
 
 
 def locked_incident(incident: Incident, *, version: int | None = None) -> Incident:

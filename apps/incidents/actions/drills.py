@@ -16,9 +16,10 @@ from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import organisation_zone
 from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.common.saving import save_checked
 from apps.incidents.actions.checks import able, given
-from apps.incidents.actions.common import MeanwhileChanged, each_alone, hold_row, next_number
+from apps.incidents.actions.common import MeanwhileChanged, each_alone, next_number
 from apps.incidents.actions.declare import declare
 from apps.incidents.actions.improvements import exercise_subject
 from apps.incidents.models import Exercise, Incident, Inject

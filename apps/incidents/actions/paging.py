@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from apps.audit.actions import record, record_many
 from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.incidents.actions.calling import (
     WAITING,
     advance,
@@ -217,10 +218,9 @@ def _before_calling(now: datetime) -> list[Exception]:
 @transaction.atomic
 def _advance_one(pk: int, now: datetime) -> bool:
     """One incident, once: what another sweep did meanwhile is not due any more."""
-    rows = Incident.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    incident = rows.select_related("system", "lead", "owner").filter(pk=pk).first()
-    if incident is None:
+    if not hold_row(Incident.objects.all(), pk, skip_locked=True):
         return False
+    incident = Incident.objects.select_related("system", "lead", "owner").get(pk=pk)
     row = Escalation.objects.select_for_update(no_key=True).get(pk=pk)
     if row.state == State.RUNNING and row.due_at is not None and row.due_at <= now:
         if incident.is_live:

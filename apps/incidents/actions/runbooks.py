@@ -16,6 +16,7 @@ from apps.audit.actions import record
 from apps.audit.rules import Kind, Subject
 from apps.common.clock import day_words, local_date
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.common.saving import save_checked
 from apps.incidents.actions.checks import given
 from apps.incidents.actions.common import Line, incident_subject, line, locked_incident, save_incident
@@ -63,8 +64,8 @@ def _subject(runbook: Runbook) -> Subject:
 
 def _locked(runbook: Runbook, actor: Person) -> Runbook:
     """The runbook as it is now, locked. Raises NotAllowed for who does not edit it, Refused once it is retired."""
-    rows = Runbook.objects.select_for_update(no_key=True, of=("self",)).select_related("system__owner", "owner", "unit")
-    found = rows.get(pk=runbook.pk)
+    hold_row(Runbook.objects.all(), runbook.pk)
+    found = Runbook.objects.select_related("system__owner", "owner", "unit").get(pk=runbook.pk)
     if not may_edit(actor, found):
         raise NotAllowed(f"You may read this runbook, but only {WHO_EDITS} change it.")
     if found.retired_at is not None:
