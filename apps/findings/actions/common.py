@@ -9,6 +9,7 @@ from django.db.models import Q
 from apps.audit.actions import Entry, record_many
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
+from apps.common.locks import hold_row
 from apps.findings.models import CorrectiveAction, Finding, RiskAcceptance
 from apps.people.models import Person
 
@@ -22,8 +23,8 @@ def finding_subject(finding: Finding) -> Subject:
 
 def locked(finding: Finding) -> Finding:
     """The finding's row, locked for this transaction, with whom and what it is about."""
-    rows = Finding.objects.select_for_update(no_key=True, of=("self",)).select_related(*ON_RECORD)
-    return rows.get(pk=finding.pk)
+    hold_row(Finding.objects.all(), finding.pk)
+    return Finding.objects.select_related(*ON_RECORD).get(pk=finding.pk)
 
 
 def locked_open(finding: Finding) -> Finding:

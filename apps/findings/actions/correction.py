@@ -10,6 +10,7 @@ from apps.audit.rules import Kind
 from apps.common.clock import local_date
 from apps.common.dates import day_words
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.findings.actions.common import (
     close_all,
     finding_subject,
@@ -111,11 +112,8 @@ def _record(
 def _locked_action(action: CorrectiveAction, state: str) -> CorrectiveAction:
     """The action and its finding, locked finding first. Raises Refused where it is in another state by now."""
     finding = locked_open(action.finding)
-    fresh = (
-        CorrectiveAction.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("person", "done_by", "verifier")
-        .get(pk=action.pk)
-    )
+    hold_row(CorrectiveAction.objects.all(), action.pk)  # whoever leaves holds the actions, not their findings
+    fresh = CorrectiveAction.objects.select_related("person", "done_by", "verifier").get(pk=action.pk)
     fresh.finding = finding
     if fresh.state != state:
         raise Refused(f"This action is {fresh.get_state_display().lower()} by now. Look at the finding again.")
