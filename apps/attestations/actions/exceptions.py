@@ -15,6 +15,7 @@ from apps.audit.actions import record
 from apps.audit.rules import SCHEDULER, Actor, Kind
 from apps.common.clock import day_words, local_date
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.findings.actions import accept_risk
 from apps.findings.actions.common import end_acceptances, finding_subject, working_state
 from apps.findings.actions.findings import due_on
@@ -41,8 +42,8 @@ def locked_exception(exception: AttestationException) -> AttestationException:
     """The exception as it is now, locked, its system first."""
     if exception.assignment is not None:
         locked(exception.assignment.system)
-    rows = AttestationException.objects.select_for_update(no_key=True, of=("self",)).select_related(*RELATED)
-    return rows.get(pk=exception.pk)
+    hold_row(AttestationException.objects.all(), exception.pk)
+    return AttestationException.objects.select_related(*RELATED).get(pk=exception.pk)
 
 
 @transaction.atomic

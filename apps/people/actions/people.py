@@ -15,6 +15,7 @@ from django.db.models import F
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import Refused
+from apps.common.locks import hold_row
 from apps.common.saving import save_checked
 from apps.people.models import Function, Person, RoleGrant, Seat
 from apps.people.rules import RoleName, is_role_address
@@ -196,11 +197,8 @@ def seat_person(function: Function | str, person: Person, *, actor: Actor, now: 
 @transaction.atomic
 def vacate_seat(function: str, *, actor: Actor, now: datetime) -> Seat:
     """Leave a seat vacant. Raises Refused for the seat that holds the mandate: it needs a successor first."""
-    seat = (
-        Seat.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("function", "holder")
-        .get(function_id=function)
-    )
+    hold_row(Seat.objects.all(), function)
+    seat = Seat.objects.select_related("function", "holder").get(function_id=function)
     before = seat.holder
     seat.holder, seat.since, seat.is_interim = None, None, False
     try:

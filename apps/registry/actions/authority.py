@@ -8,6 +8,7 @@ from django.db import transaction
 from apps.audit.actions import record
 from apps.audit.rules import Actor, Kind, Subject
 from apps.common.errors import NotAllowed, Refused
+from apps.common.locks import hold_row
 from apps.people.actions import held
 from apps.people.models import Person
 from apps.registry.models import Authority, AuthorityOffer, Nomination, OwnershipTerm, System
@@ -56,7 +57,8 @@ def grant_authority(system: System, powers: Powers, *, actor: Actor, now: dateti
     holder, whose own authority is the charter's, does that); Refused for a retired system; ValidationError for an
     amount without a currency.
     """
-    system = System.objects.select_for_update(no_key=True).select_related("owner").get(pk=system.pk)
+    hold_row(System.objects.all(), system.pk)
+    system = System.objects.select_related("owner").get(pk=system.pk)
     if system.retired_at is not None:
         raise Refused(f"{system.name} is retired. Nobody stops it any more.")
     granter = held(_granter(actor, system))

@@ -72,10 +72,10 @@ class _Register:
 
     def __init__(self, parsed: Parsed, *, lock: bool) -> None:
         keys = [row.key for row in parsed.rows]
-        systems = System.objects.filter(key__in=keys).select_related("owner").order_by("pk")
-        if lock:
-            systems = systems.select_for_update(no_key=True, of=("self",))
-        self.systems = {system.key: system for system in systems}
+        systems = System.objects.filter(key__in=keys).order_by("pk")
+        if lock:  # by themselves, or one whose owner another is changing would not be found
+            list(systems.select_for_update(no_key=True).values_list("pk"))
+        self.systems = {system.key: system for system in systems.select_related("owner")}
         ids = [system.pk for system in self.systems.values()]
         asked = Nomination.objects.filter(system__in=ids).values_list("system_id", "nominee_id", "state")
         self.asked = {(system, nominee) for system, nominee, _ in asked}
