@@ -19,12 +19,11 @@ from apps.incidents.actions.drill_run import answer_inject, end_exercise, give_i
 from apps.incidents.actions.drills import Plan, add_inject, make_ready, plan_exercise, start_exercise
 from apps.incidents.actions.first_view import note_first_view
 from apps.incidents.actions.leads import answer_handover, ask_handover
-from apps.incidents.actions.paging import _advance_one
 from apps.incidents.actions.reviews import complete_review, open_review, save_review
 from apps.incidents.actions.rules import set_response_rule
 from apps.incidents.actions.states import close
 from apps.incidents.actions.timeline import add_note, finish_task, set_task
-from apps.incidents.models import ClockRule, Escalation, Exercise, Incident, IncidentClock, IncidentFile, LeadTerm, Page
+from apps.incidents.models import ClockRule, Exercise, Incident, IncidentFile, LeadTerm, Page
 from apps.incidents.queries.rules import RuleText
 from apps.incidents.rules.reviews import review_due
 from apps.notify.actions import enqueue
@@ -461,27 +460,17 @@ def test_each_step_of_a_plan_calls_somebody(shell: psycopg.Connection[Any]) -> N
 # -- what is owed
 
 
-def reminder(clock: IncidentClock, level: int) -> str:
-    """The key of what is said to who decides."""
-    return f"clock:{clock.pk}:{clock.due_at:%Y%m%d%H%M%S}:{level}:{clock.decides_id}"
-
-
 @pytest.mark.committed
-def test_a_reminder_is_given_when_it_is_said_and_its_time_has_come(shell: psycopg.Connection[Any]) -> None:
+def test_a_reminder_is_given_when_its_time_has_come(shell: psycopg.Connection[Any]) -> None:
     cast, now = Cast(), wall.now()
     made = start_clock(
         clock(with_clocks(cast, now=now), "GDPR-33"), anchor_at=now, reason="Read", actor=cast.lea, now=now
     )
     change = "UPDATE incidents_incidentclock SET {} WHERE id = %(pk)s"
-    unsaid = "only what was said was said"
+    early = "is reminded when the time has come"
     for what in ("alerted = 1", "alerted = 50", "alerted = 99", "alerted = 100", "alerted = 32767"):
-        refused(shell, change.format(what), unsaid, pk=made.pk)
+        refused(shell, change.format(what), early, pk=made.pk)
     refused(shell, change.format("state = 'missed', alerted = 100"), "once it has passed", pk=made.pk)
-    # Said to another person, of another level, or before its time.
-    for level, to in ((50, cast.dov), (75, cast.lea), (99, cast.lea)):
-        enqueue(key=reminder(made, level), recipient=to, subject="S", body="B", now=now)
-        for what in (50, 99):
-            refused(shell, change.format("alerted = %(level)s"), unsaid, pk=made.pk, level=what)
     other = start_clock(
         clock(with_clocks(cast, now=now), "GDPR-33"), anchor_at=now, reason="Read", actor=cast.lea, now=now
     )
@@ -495,7 +484,7 @@ def test_a_reminder_is_given_when_it_is_said_and_its_time_has_come(shell: psycop
              "(%(pk)s, 'aware', %(at)s, 'x', %(at)s)")  # fmt: skip
     earlier = now - timedelta(hours=1)
     moved = change.format("anchor_at = %(at)s, due_at = due_at - interval '1 hour'")
-    all_refused(shell, (start, moved), unsaid, pk=other.pk, at=earlier)  # as if the new deadline had been said
+    all_refused(shell, (start, moved), early, pk=other.pk, at=earlier)  # as if it had come by the new deadline
     corrected = correct_anchor(other, anchor_at=earlier, reason="Earlier", actor=cast.lea, now=now)
     assert corrected.alerted == 0
 
@@ -507,34 +496,10 @@ def test_who_did_not_assess_is_asked_again(shell: psycopg.Connection[Any]) -> No
     waits = clock(incident, "DORA-INI")
     change = "UPDATE incidents_incidentclock SET alerted = {} WHERE id = %(pk)s"
     for level in (1, 50, 100):
-        refused(shell, change.format(level), "only what was said was said", pk=waits.pk)
+        refused(shell, change.format(level), "is reminded when the time has come", pk=waits.pk)
     again(shell, "incidents_incidentclock", waits.pk, "before it was there", id=waits.pk + 1000, alerted=1)
     assert ask_again(now=now + timedelta(hours=6, seconds=1), only=waits.pk) == 1
     refused(shell, change.format(0), "stays given", pk=waits.pk)
-
-
-@pytest.mark.committed
-def test_nobody_is_passed_over_by_calling(shell: psycopg.Connection[Any]) -> None:
-    cast = Cast()
-    waits, over = with_clocks(cast), with_clocks(cast)
-    row = "UPDATE incidents_escalation SET {} WHERE incident_id = %(pk)s"
-    end = row.format("state = 'exhausted', due_at = NULL")
-    refused(shell, end, "who holds the mandate is called", pk=waits.pk)
-    passed = "Nobody is passed over"
-    for what in ("step = step + 1", "step = 32767", "lap = lap + 1", "lap = 32767, step = 0", "lap = lap + 1, step = 0",
-                 "round = round + 1, lap = 1"):  # fmt: skip
-        refused(shell, row.format(what), passed, pk=waits.pk)
-    call = ("INSERT INTO incidents_page (incident_id, round, lap, step, person_id, target, state, channels, queued_at, "
-            "answered_by_way, reason) SELECT incident_id, round, lap, step, %(who)s, 'seat', 'queued', '[]', now(), "
-            "'', '' FROM incidents_escalation WHERE incident_id = %(pk)s")  # fmt: skip
-    all_refused(shell, (call, end), passed, pk=waits.pk, who=cast.mara.pk)
-    far = row.format("lap = 2, step = 0, state = 'exhausted', due_at = NULL")
-    all_refused(shell, (call, far), "who holds the mandate", pk=waits.pk, who=cast.mara.pk)
-    timer = Escalation.objects.get(incident=over)
-    while timer.due_at is not None:
-        _advance_one(over.pk, timer.due_at)
-        timer.refresh_from_db()
-    assert (timer.state, timer.lap, timer.step) == ("exhausted", 2, 0)
 
 
 @pytest.mark.committed

@@ -216,7 +216,6 @@ def _do_step(
         found = [Called(incident.lead, "lead"), *found]
     number = row.step + 1
     if not found:
-        # The database reads these words (migration 0021): a step that was neither called nor skipped is passed over.
         line(incident, Line.FACT, f"Step {number} of the plan was skipped: nobody can be called.", now=now)
         return done
     done.called = _call(incident, row, step, found, now)
