@@ -31,6 +31,8 @@ NEXT_UPDATE = {
 DUE_IN = {"": "No time", "15": "In 15 minutes", "60": "In 1 hour", "240": "In 4 hours", "1440": "Tomorrow"}
 # Four hours at most, as the verb says it.
 SNOOZE_FOR = {"30": "30 minutes", "60": "1 hour", "120": "2 hours", "240": "4 hours"}
+# A slip of the pen else; and a day at the end of the calendar is none in another time zone.
+YEARS = range(2000, 2101)
 _TIME = re.compile(r"^(?:(?P<day>.+?)[ ,]+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})$")
 
 
@@ -63,6 +65,8 @@ class MomentField(forms.CharField):
         day = read_date(found["day"].rstrip(",")) if found and found["day"] else now.date()
         if found is None or day is None or int(found["hour"]) > 23 or int(found["minute"]) > 59:
             raise ValidationError("Write the time like 09:14, or with its day like 17 Nov 2026, 09:14.")
+        if day.year not in YEARS:
+            raise ValidationError(f"Give a day of the years {YEARS[0]} to {YEARS[-1]}.")
         at = datetime(day.year, day.month, day.day, int(found["hour"]), int(found["minute"]), tzinfo=now.tzinfo)
         return at - timedelta(days=1) if at > now and not found["day"] else at
 
