@@ -163,7 +163,7 @@ def test_who_facilitates_a_drill(cast: Any, browse: Any) -> None:
 # -- by API
 
 NO_OBJECTS = (b"{", b"[]", b"null", b"1", b'"x"', b"\xff", b"\0", b"[" * 100_000, b'{"a":' * 50_000, b"NaN")
-WRONG_VERSIONS = (-1, 2**31, 10**30, 1.5, "x", "\0", "", None, [], {}, [1], {"a": 1}, MUCH)
+WRONG_VERSIONS: tuple[object, ...] = (-1, 2**31, 10**30, 1.5, "x", "\0", "", None, [], {}, [1], {"a": 1}, MUCH)
 
 
 def by_token(person: Any, *scopes: str) -> Client:
@@ -208,7 +208,7 @@ def test_declared_by_api(cast: Any) -> None:
     settle()
     path, client = "/api/v1/incidents/", by_token(cast.dov)
     good = {"title": "It leaks", "system": system.key, "severity": "sev1"}
-    odd = ("\0", "It\0", MUCH, None, [], {}, ["x"], {"a": 1})
+    odd: tuple[object, ...] = ("\0", "It\0", MUCH, None, [], {}, ["x"], {"a": 1})
     refuses(client, path, NO_OBJECTS)
     for name in ("title", "system", "about", "scenario", "severity", "visibility", "mode", "form_token", "description"):
         refuses(client, path, [json.dumps(good | {name: said}).encode() for said in odd])
