@@ -39,7 +39,7 @@ def scratch(worker: str, template_names: tuple[str, str]) -> Iterator[str]:
 def migrate(url: str, *target: str) -> None:
     environ = os.environ | {"DATABASE_URL": url, "DATABASE_OWNER_URL": url}
     command = [sys.executable, "-m", "tests.base.quick_migrate", *target]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -59,7 +59,7 @@ def production(servers: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 
 def run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False
     )
 
 
